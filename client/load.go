@@ -36,7 +36,8 @@ type load struct {
 	shared *budget.Shared
 	total  *budget.Budget
 	// stages follows the consumers through those of the load; nil for a load without.
-	stages *stages
+	stages   *stages
+	together together
 	// written has one value once they wrote that.
 	written chan struct{}
 	// speed is what they wrote in each interval.
@@ -77,6 +78,8 @@ func (l *load) run(stop *interrupts, socketDir string) (ending, lasted) {
 	}
 
 	streams, hangUp := l.openStreams()
+	begins, cancelBegins := context.WithCancel(stop.abort)
+	l.together.begins = begins
 	beats, cancelBeats := context.WithCancel(stop.abort)
 	var heart sync.WaitGroup
 	heart.Go(func() { // ended by cancelBeats
@@ -103,7 +106,9 @@ func (l *load) run(stop *interrupts, socketDir string) (ending, lasted) {
 	}
 	close(l.ends)
 	cancelBeats()
+	cancelBegins()
 	heart.Wait()
+	l.together.calls.Wait()
 	l.endWorkers(stop.abort, why)
 	hangUp()
 	streams.Wait()
@@ -179,6 +184,12 @@ func (l *load) take(m *bulkheadv1.Message) {
 	if c := m.GetCorruption(); c != nil && l.corruptions.Add(1) <= loggedCorruptions {
 		l.cfg.Logger.Error("a block did not read back as it was written", "consumer", m.GetProcess().GetIndex(),
 			"where_and_what", corruptionText(c))
+	}
+	if m.GetStageReady() != nil && m.GetProcess().GetKind() == bulkheadv1.ProcessKind_PROCESS_KIND_CONSUMER {
+		if l.stages != nil {
+			l.stages.come(m)
+		}
+		return // the client says so when all of its consumers have come
 	}
 	l.tally.count(m)
 	l.neighbours.watch(m)

@@ -52,12 +52,14 @@ type stages struct {
 	changed chan struct{}                                    // has an element when one has begun a stage
 
 	mu     sync.Mutex
-	latest uint32           // guarded by mu
-	last   map[uint32]int64 // when each began the last stage, by the clock that is never set; guarded by mu
+	latest uint32            // guarded by mu
+	last   map[uint32]int64  // when each began the last stage, by the clock that is never set; guarded by mu
+	waits  map[uint32]uint32 // before which stage each came to wait last; guarded by mu
 }
 
 func (l *load) newStages() *stages {
 	return &stages{list: l.cfg.Stages, changed: make(chan struct{}, 1), last: make(map[uint32]int64),
+		waits: make(map[uint32]uint32),
 		log: func(stage uint32, begun *bulkheadv1.StageBegun) {
 			about := []any{"number", stage, "of", len(l.cfg.Stages)}
 			if rate := begun.GetRateBytesPerSecond(); rate > 0 {
@@ -91,6 +93,10 @@ func (s *stages) count(m *bulkheadv1.Message) {
 	if first {
 		s.log(number, begun)
 	}
+	s.tell()
+}
+
+func (s *stages) tell() {
 	select {
 	case s.changed <- struct{}{}:
 	default: // said already
@@ -162,13 +168,7 @@ func (l *load) stagesOver() (again time.Duration, yes bool) {
 		}
 		again = stageLook
 	}
-	var working []uint32
-	for _, one := range l.workers.consumers {
-		if one.child != nil && !isEnded(one) {
-			working = append(working, one.process.GetIndex())
-		}
-	}
-	left, known := l.stages.left(boottime.Now(), working, l.cfg.StallAfter+stageSlack)
+	left, known := l.stages.left(boottime.Now(), l.working(), l.cfg.StallAfter+stageSlack)
 	if known {
 		again = min(again, left)
 	}

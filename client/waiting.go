@@ -40,13 +40,14 @@ func (l *load) wait(stop *interrupts, began time.Time) ending {
 			if yes {
 				return l.endOfStages(began)
 			}
-			staged.Reset(again)
+			staged.Reset(min(again, l.awaitOthers(over)))
 		}
 		select {
 		case <-over.C:
 			return ending{reason: bulkheadv1.StopReason_STOP_REASON_RUNTIME}
 		case <-staged.C:
 		case <-l.stages.said():
+		case <-l.session.GatherNews():
 		case <-l.written:
 			return ending{reason: bulkheadv1.StopReason_STOP_REASON_TOTAL}
 		case now := <-looks:
@@ -81,10 +82,11 @@ func (l *load) wait(stop *interrupts, began time.Time) ending {
 func (l *load) overAfter(began time.Time) *time.Timer {
 	whole := l.cfg.Warmup + l.cfg.Runtime
 	if l.stages != nil {
-		if whole == 0 {
+		leg, bounded := l.cfg.Stages.Leg(0)
+		if !bounded {
 			return never()
 		}
-		whole += l.cfg.StallAfter + 2*stageSlack
+		whole = leg + l.cfg.StallAfter + 2*stageSlack
 	}
 	return time.NewTimer(time.Until(began) + whole)
 }

@@ -173,6 +173,8 @@ func serverFrame(f *bulkheadv1.SupervisorFrame) *bulkheadv1.ServerFrame {
 		return &bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Drain{Drain: f.Drain}}
 	case *bulkheadv1.SupervisorFrame_Begin:
 		return &bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Begin{Begin: f.Begin}}
+	case *bulkheadv1.SupervisorFrame_StageBegin:
+		return &bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_StageBegin{StageBegin: f.StageBegin}}
 	case *bulkheadv1.SupervisorFrame_Task:
 		return &bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Task{Task: f.Task}}
 	case *bulkheadv1.SupervisorFrame_StopTask:

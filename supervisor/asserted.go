@@ -150,7 +150,7 @@ func (a *asserting) workOf(p *processor, v *liveView, now int64,
 	return w, threshold.Sight{
 		At: time.Duration(now), Delay: delay, Bytes: v.total.Bytes, Wrote: v.total.Begun || v.total.Chunks > 0,
 		Active: v.phase == active, Over: v.total.Stopped, Stuck: v.total.LastRound.Stalled > 0,
-		Stage: v.total.Stage,
+		Stage: v.total.Stage, Waits: v.total.StageReady > v.total.Stage,
 	}
 }
 

@@ -196,6 +196,9 @@ func (r *run) waitNoMore() {
 	if r.patience.timer != nil {
 		r.patience.timer.Stop()
 	}
+	for _, w := range r.joint.waits {
+		w.timer.Stop()
+	}
 }
 
 // impatient is called when the time is over.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/barrier"
 	"bulkhead/supervisor/gather"
 )
 
@@ -138,6 +139,7 @@ func (p *processor) drainAlone(n note) {
 		return
 	}
 	p.run.gatherHears(gather.Excused, p)
+	p.togetherHears(func(s *barrier.Set) { s.Take(barrier.Out, p.number) })
 	p.askToDrain(n)
 	p.limitDrain()
 }

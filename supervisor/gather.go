@@ -254,6 +254,16 @@ func (r *run) gatherRecord(a gather.Action) *bulkheadv1.GatherEnded {
 // missing are those that a gather waits for, in the journal's form.
 func missing(m *gather.Gather) []*bulkheadv1.GatherMissing {
 	clients, others := m.Missing()
+	list := missingOf(clients)
+	if others > 0 {
+		list = append(list, &bulkheadv1.GatherMissing{Clients: uint32(others),
+			State: bulkheadv1.GatherState_GATHER_STATE_NOT_CONNECTED})
+	}
+	return list
+}
+
+// missingOf are clients that are waited for, in the journal's form.
+func missingOf(clients []gather.Client) []*bulkheadv1.GatherMissing {
 	var list []*bulkheadv1.GatherMissing
 	for _, c := range clients {
 		one := &bulkheadv1.GatherMissing{Name: c.Name, Session: c.Session,
@@ -265,10 +275,6 @@ func missing(m *gather.Gather) []*bulkheadv1.GatherMissing {
 			one.State = bulkheadv1.GatherState_GATHER_STATE_GONE
 		}
 		list = append(list, one)
-	}
-	if others > 0 {
-		list = append(list, &bulkheadv1.GatherMissing{Clients: uint32(others),
-			State: bulkheadv1.GatherState_GATHER_STATE_NOT_CONNECTED})
 	}
 	return list
 }

@@ -145,6 +145,7 @@ func (p *processor) batches(n note) (following *note) {
 			failpoint.Hit("supervisor/ready-durable")
 			p.run.gatherHears(gather.Ready, p)
 		}
+		p.stagesHear(c)
 		b := recs[i].GetSessionBatch()
 		p.digests.Add(b.GetBatch(), b.GetFirstSeq(), b.GetLastSeq())
 	}

@@ -23,6 +23,7 @@ const (
 	noteSilent
 	noteOusted
 	noteBegin
+	noteStage
 	noteLeft // nothing but that retire may be asked again
 )
 

@@ -114,6 +114,10 @@ func (s *Supervisor) operate(ctx context.Context, r *run, signals <-chan os.Sign
 			if !o.draining { // nobody begins any more
 				o.gatherEnds(action)
 			}
+		case <-r.joint.due:
+			if !o.draining {
+				r.stagesEnd()
+			}
 		case b := <-r.asserting.due:
 			if !o.draining { // what follows is not the load that was asserted
 				o.breached(b)

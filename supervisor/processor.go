@@ -83,9 +83,12 @@ type processor struct {
 	frame      []byte            // what the last handler that poison counts was at work on
 	drain      *bulkheadv1.Drain // without its time
 	drainBy    time.Time
-	drainOver  *time.Timer // runs to drainBy if the client alone was asked to end; nil otherwise
-	begins     *moment     // from when on its client may write, if that waits; nil while it may not
-	begun      bool        // the journal has that it does
+	drainOver  *time.Timer    // runs to drainBy if the client alone was asked to end; nil otherwise
+	begins     *moment        // from when on its client may write, if that waits; nil while it may not
+	begun      bool           // the journal has that it does
+	together   []waitingStage // the stages before which its client waits for others
+	stage      uint32         // the newest stage that it has begun, and
+	stageReady uint32         // to which of together it has come, as the journal has it
 	grace      *time.Timer
 	lost       time.Duration        // what uptime said as grace was started
 	used       time.Duration        // of the grace time, by a supervisor before this one
@@ -106,6 +109,7 @@ func newProcessor(r *run, number uint32, id string, hello *bulkheadv1.Hello) *pr
 		quiet: watch.NewQuiet(hello, r.cfg.Session.Grace), digests: raw.Digests{Seed: rand.Uint64()},
 	}
 	p.live.schedule(p.hello.GetWorkload().GetStages())
+	p.waitsFor(p.hello.GetWorkload().GetStages())
 	p.hello.Workload.Stages = nil // the session may have ended for long
 	return p
 }
@@ -231,6 +235,8 @@ func (p *processor) take(ctx context.Context, n note) {
 			p.drainAlone(n)
 		case noteBegin:
 			p.letBegin(n.begins)
+		case noteStage:
+			p.passStage(p.link)
 		case noteSilent:
 			p.fellSilent(n.link)
 		case noteOusted:

@@ -45,12 +45,13 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 	reopened.take(r)
 	r.recover(u.past, reopened.part)
 	r.regather(u.past)
-	r.reasserts(u.past)
-	waited := time.Duration(0)
+	since := time.Duration(0)
 	if s.cfg.Inherited != nil {
-		waited = u.past.Clock.Since(time.Now())
+		since = u.past.Clock.Since(time.Now())
 	}
-	r.waitsOn(u.past, waited)
+	r.regatherStages(u.past, since)
+	r.reasserts(u.past)
+	r.waitsOn(u.past, since)
 	r.latest = func() error { return s.state.Point(rundir.LatestLink, u.id) }
 	if len(r.order) > 0 || !s.cfg.KeepRunning {
 		r.becomeLatest()

@@ -64,6 +64,7 @@ type run struct {
 	life       chan struct{} // holds one token after the lifecycle changed
 
 	gathering gathering
+	joint     joint
 	asserting asserting
 	patience  patience
 
@@ -180,6 +181,7 @@ func runOn(cfg Config, id, dir string, book cluster.Run, roster *rundir.Roster, 
 	r.space = reserve.Space{Folder: r.folder, Most: int64(cfg.Journal.MaxSize), Keep: cfg.Journal.MinFree}
 	r.shares = share.NewPool(cfg.shares(), func() time.Duration { return time.Duration(boottime.Now()) })
 	r.newcomers = share.NewNewcomers(r.shares)
+	r.joint = newJoint()
 	r.procCtx, r.stopProc = context.WithCancel(context.Background())
 	return r
 }

@@ -133,6 +133,7 @@ func (s *Supervisor) status(ctx context.Context) *bulkheadv1.StatusResponse {
 	absent := r.register.Absent()
 	if !over {
 		out.Gather = r.gatherStatus()
+		out.StageWaits = r.stageStatus()
 	}
 	out.Assertions = r.assertionStatus()
 	out.ExpectsNames, out.DrainReason = r.register.ByName(), r.drained

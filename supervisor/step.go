@@ -112,6 +112,7 @@ func (p *processor) publish(was, now phase, cause string) {
 	}
 	p.await(now == away)
 	p.gatherStep(was, now)
+	p.togetherStep(now)
 	p.part.Present(now == active)
 	if now == active {
 		p.serving.Store(p.link)
@@ -169,6 +170,7 @@ func (p *processor) welcome(l *link) {
 	}
 	if p.phase != closed {
 		p.passBegin(l)
+		p.passStage(l)
 	}
 	if p.drain != nil && p.phase != closed {
 		p.passDrain(l)

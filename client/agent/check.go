@@ -53,7 +53,13 @@ func (l Limits) check(t *bulkheadv1.Task, left []*need) (need, *refusal) {
 			"load: stage %s has no duration, so nobody knows how long it lasts; the owner of this machine allows %s: "+
 				"give it a duration beside its total_size", value.Quote(n), human.ExactDuration(l.MaxRuntime))
 	}
-	if most := l.MaxRuntime; most > 0 && load.Warmup+load.Runtime > most {
+	switch most, waits := l.MaxRuntime, load.Stages.Waits(); {
+	case most == 0 || load.Warmup+load.Runtime+waits <= most:
+	case waits > 0:
+		return need{}, refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_TOO_LONG,
+			"load: its stages are %s, and may wait for other clients for %s; the owner of this machine allows %s",
+			human.ExactDuration(load.Runtime), human.ExactDuration(waits), human.ExactDuration(most))
+	default:
 		return need{}, refuse(bulkheadv1.TaskRefusal_TASK_REFUSAL_TOO_LONG,
 			"load: runtime and warmup are %s; the owner of this machine allows %s",
 			human.ExactDuration(load.Warmup+load.Runtime), human.ExactDuration(most))

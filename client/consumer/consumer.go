@@ -114,11 +114,17 @@ func (c *Consumer) Failure() error {
 }
 
 // Begin lets a job that holds begin, at the moment that is asked for, or when it is ready if that is
-// later. Of several calls the first counts.
+// later. Of several calls the first counts. With a stage it lets that begin, and those before it.
 func (c *Consumer) Begin(_ context.Context, request *bulkheadv1.BeginRequest) (*bulkheadv1.BeginResponse, error) {
 	at := time.Now()
 	if moment := request.GetElapsedNano(); moment > 0 {
 		at = at.Add(time.Duration(moment - boottime.Now()))
+	}
+	if stage := request.GetStage(); stage > 0 {
+		if j := c.job.Load(); j != nil {
+			j.stages.release(let{stage, at, request.GetAlone()})
+		}
+		return &bulkheadv1.BeginResponse{}, nil
 	}
 	select {
 	case c.let <- at:

@@ -304,10 +304,11 @@ func (j *job) report() {
 		if j.stages.advance() {
 			ticker.Reset(j.task.interval)
 		}
-		due, noticed := j.stages.wake()
+		due, noticed, told := j.stages.wake()
 		select {
 		case <-due:
 		case <-noticed:
+		case <-told:
 		case <-ticker.C:
 			j.queue.putProgress(j.stages.take)
 		case <-warm:

@@ -19,9 +19,9 @@ const (
 	maxProgress = 64
 	// maxCorruptions is how many Corruptions a consumer says in all.
 	maxCorruptions = 1000
-	// ofStage is how many messages a stage has: that it begins, what it ends with, and what is left of
-	// the one before.
-	ofStage = 3
+	// ofStage is how many messages a stage has: that it is waited for, that it begins, what it ends with,
+	// and what is left of the one before.
+	ofStage = 4
 )
 
 // queue holds the messages on their way to the parent, in the order of the
@@ -41,7 +41,7 @@ type queue struct {
 	messages  chan *bulkheadv1.Message
 	rollovers chan struct{} // one token for each Rollover queued
 	progress  chan struct{} // one token for each Progress queued, but the last
-	half      chan struct{} // has an element once half of the places for Rollovers are taken
+	half      chan struct{} // has an element once half of the places for Rollovers are taken, or it hurries
 }
 
 func newQueue(process *bulkheadv1.Process, stages int) *queue {
@@ -63,6 +63,16 @@ func (q *queue) putStart(spec *bulkheadv1.ConsumerSpec) {
 // putStage queues that a stage has begun.
 func (q *queue) putStage(at time.Time, begun *bulkheadv1.StageBegun) {
 	q.put(at, &bulkheadv1.Message{Fact: &bulkheadv1.Message_StageBegun{StageBegun: begun}})
+}
+
+// putReady queues that a stage has come that waits for other clients, and hurries.
+func (q *queue) putReady(at time.Time, stage uint32) {
+	q.put(at, &bulkheadv1.Message{Fact: &bulkheadv1.Message_StageReady{
+		StageReady: &bulkheadv1.StageReady{Stage: stage}}})
+	select {
+	case q.half <- struct{}{}:
+	default:
+	}
 }
 
 // putBoundary queues what take returns at a boundary between two stages, of which no interval has a

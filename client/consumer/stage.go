@@ -7,6 +7,7 @@ import (
 
 	"bulkhead/client/budget"
 	"bulkhead/client/consumer/schedule"
+	"bulkhead/internal/boottime"
 	"bulkhead/internal/workload"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
@@ -84,12 +85,22 @@ type stages struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced when current changes; guarded by mu
 	done    bool          // the last has ended; guarded by mu
+	let     let           // what it was told last of stages that wait; guarded by mu
+	told    chan struct{} // has an element when let has changed
 
 	// Of the reporter alone.
 	state   schedule.State
 	reached []reached // in each stage that has begun
 	spentAt time.Time // when the budget of the stage was seen to be spent; zero before
 	timer   *time.Timer
+	due     time.Time // when the supervisor let the current stage begin; zero if it did not
+}
+
+// let is that stages up to one may begin, that one from a moment on.
+type let struct {
+	stage uint32
+	at    time.Time
+	alone bool // the supervisor has not named the moment
 }
 
 // reached is what was written in a stage, and for how long.
@@ -101,7 +112,8 @@ type reached struct {
 func newStages(j *job) *stages {
 	timer := time.NewTimer(time.Hour)
 	timer.Stop()
-	s := &stages{job: j, list: j.task.stages, of: workload.Of(j.task.spec), changed: make(chan struct{}), timer: timer}
+	s := &stages{job: j, list: j.task.stages, of: workload.Of(j.task.spec), changed: make(chan struct{}), timer: timer,
+		told: make(chan struct{}, 1)}
 	if len(s.list) == 0 {
 		s.current.Store(newStage(0, s.of, nil))
 	}
@@ -158,10 +170,10 @@ func (s *stages) set(one *stage) {
 
 // wake returns when the reporter has to look again, besides when a writer has noticed something;
 // never for a load without stages, and when no more will begin.
-func (s *stages) wake() (timer <-chan time.Time, noticed <-chan struct{}) {
+func (s *stages) wake() (timer <-chan time.Time, noticed, told <-chan struct{}) {
 	now := s.current.Load()
 	if len(s.list) == 0 || s.state.Over(s.list) || now == nil && s.job.ending.hasBegun() {
-		return nil, nil
+		return nil, nil, nil
 	}
 	wait := time.Hour
 	if due, ok := s.state.Due(s.list); ok {
@@ -172,13 +184,47 @@ func (s *stages) wake() (timer <-chan time.Time, noticed <-chan struct{}) {
 		noticed = now.noticed
 	}
 	s.timer.Reset(max(wait, 0))
-	return s.timer.C, noticed
+	return s.timer.C, noticed, s.told
+}
+
+// release lets stages begin that wait.
+func (s *stages) release(to let) {
+	s.mu.Lock()
+	if to.stage > s.let.stage {
+		s.let = to
+	}
+	s.mu.Unlock()
+	select {
+	case s.told <- struct{}{}:
+	default:
+	}
+}
+
+// leave lets the current stage go on if it waits and may begin.
+func (s *stages) leave() {
+	number := uint32(s.state.Stage + 1)
+	s.mu.Lock()
+	to := s.let
+	s.mu.Unlock()
+	if !s.state.Held || to.stage < number {
+		return
+	}
+	now := time.Since(s.job.start)
+	moment := now // if it is a later one that was let begin
+	if to.stage == number {
+		moment = to.at.Sub(s.job.start)
+		if !to.alone {
+			s.due = to.at
+		}
+	}
+	s.state = s.state.Release(s.list, moment, now)
 }
 
 // advance ends and begins what is due. It returns whether anything was. When the end of the load has
 // begun no stage begins, but the one that it came in still ends in time.
 func (s *stages) advance() (did bool) {
 	for {
+		s.leave()
 		next, what := s.state.Next(s.list, time.Since(s.job.start), s.spent())
 		switch what {
 		case schedule.End:
@@ -223,14 +269,17 @@ func (s *stages) end(byBytes bool) {
 	}
 	j.ledger.rest()
 	j.queue.putBoundary(s.take)
-	s.spentAt = time.Time{}
+	s.spentAt, s.due = time.Time{}, time.Time{}
+	if s.state.Held {
+		j.queue.putReady(j.start.Add(s.state.Since), uint32(s.state.Stage+1))
+	}
 }
 
 // begin begins the stage of the state.
 func (s *stages) begin() {
 	j, i := s.job, s.state.Stage
 	asked := s.list[i]
-	if asked.Pause > 0 {
+	if asked.Pause > 0 || asked.Together {
 		j.queue.putBoundary(s.take) // what was left of the stage before
 	}
 	if asked.RatePercent > 0 {
@@ -250,8 +299,12 @@ func (s *stages) begin() {
 	}
 	s.reached = append(s.reached, reached{})
 	j.ledger.enter(next.number, asked.Unreported)
-	j.queue.putStage(j.start.Add(s.state.Since), &bulkheadv1.StageBegun{
-		Stage: next.number, RateBytesPerSecond: asked.RateBytes, RateChunksPerSecond: asked.RateChunks})
+	begun := &bulkheadv1.StageBegun{Stage: next.number, RateBytesPerSecond: asked.RateBytes,
+		RateChunksPerSecond: asked.RateChunks}
+	if !s.due.IsZero() {
+		begun.DueElapsedNano = boottime.At(s.due)
+	}
+	j.queue.putStage(j.start.Add(s.state.Since), begun)
 	s.set(next)
 }
 

@@ -23,13 +23,19 @@ type moment struct {
 	elapsed int64
 }
 
-// begin returns when the load begins by a Begin that came at a moment.
-func (c Clock) begin(b *bulkheadv1.Begin, came moment) time.Time {
+// named is a frame that names a moment: a Begin, or a StageBegin.
+type named interface {
+	GetInNano() int64
+	GetAtElapsedNano() int64
+}
+
+// begin returns when the load, or its stage, begins by a frame that came at a moment.
+func (c Clock) begin(b named, came moment) time.Time {
 	return came.at.Add(c.until(b, came.elapsed))
 }
 
-// until returns how long after a Begin came, at a moment of this machine's clock, the load begins.
-func (c Clock) until(b *bulkheadv1.Begin, came int64) time.Duration {
+// until returns how long after the frame came, at a moment of this machine's clock, that is.
+func (c Clock) until(b named, came int64) time.Duration {
 	told := time.Duration(min(max(b.GetInNano(), 0), int64(beginMost)))
 	if c.RoundTrip == 0 || b.GetAtElapsedNano() <= 0 || came <= 0 {
 		return told

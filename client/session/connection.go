@@ -35,6 +35,7 @@ type connection struct {
 	end     context.CancelCauseFunc // ends the stream, with the reason
 
 	echoes echoes       // the receiver's
+	anew   atomic.Bool  // they begin anew
 	sent   atomic.Int64 // when the Echo that is not answered was sent, by boottime; 0 for none
 	waits  bool         // the load waits to begin, as the Welcome says
 
@@ -145,10 +146,16 @@ func (c *connection) greet() error {
 func (c *connection) send(ctx context.Context) {
 	echo, sent := time.NewTimer(0), 0
 	defer echo.Stop()
-	if !c.waits {
+	echoes := c.waits
+	if !echoes {
 		echo.Stop()
 	}
 	for {
+		if !echoes && c.session.measuring.Load() {
+			echoes, sent = true, 0
+			c.anew.Store(true)
+			echo.Reset(0)
+		}
 		batch, err := c.session.outbox.Take(c.limits)
 		if err != nil {
 			c.end(final{err})
@@ -174,7 +181,8 @@ func (c *connection) send(ctx context.Context) {
 			if sent++; !c.sendEcho(ctx) {
 				return
 			}
-			if !c.session.begins() {
+			echoes = c.waits && !c.session.begins() || c.session.measuring.Load()
+			if echoes {
 				echo.Reset(echoAfter(sent))
 			}
 		case <-ctx.Done():
@@ -233,7 +241,12 @@ func (c *connection) receive() error {
 			c.session.drain(f.Drain)
 		case *bulkheadv1.ServerFrame_Begin:
 			c.session.begin(f.Begin)
+		case *bulkheadv1.ServerFrame_StageBegin:
+			c.session.stageBegin(f.StageBegin)
 		case *bulkheadv1.ServerFrame_Echo:
+			if c.anew.Swap(false) {
+				c.echoes = echoes{} // the clocks have drifted apart since
+			}
 			clock, ok := c.echoes.take(f.Echo, c.sent.Swap(0), boottime.Now())
 			if news = ok; ok {
 				c.session.measured(clock)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"bulkhead/internal/boottime"
+	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 )
 
@@ -17,6 +18,11 @@ type Gather struct {
 	Left time.Duration
 	// Begin is when the load may begin; zero while nobody said.
 	Begin time.Time
+	// StageBegin is when the stage of number Stage may begin that waits for other clients; 0 while nobody
+	// said of any. Together says that the supervisor will.
+	Stage      uint32
+	StageBegin time.Time
+	Together   bool
 	// Clock is how far the supervisor's clock is, as measured on the connection of now.
 	Clock Clock
 }
@@ -30,6 +36,9 @@ type gathering struct {
 	waiting bool              // guarded by mu; the load waits: see Session.Await
 	told    *bulkheadv1.Begin // guarded by mu; what state.Begin comes from; nil while nobody said
 	came    moment            // guarded by mu; when told came
+	// stage and stageCame are the same of Stage; guarded by mu.
+	stage     *bulkheadv1.StageBegin
+	stageCame moment
 }
 
 func newGathering() *gathering { return &gathering{news: make(chan struct{}, 1)} }
@@ -82,8 +91,9 @@ func (s *Session) gathers(w *bulkheadv1.Welcome) {
 	s.gathering.change(func(g *Gather) {
 		if g.Run != w.GetRunId() {
 			*g = Gather{Run: w.GetRunId()}
-			s.gathering.told = nil
+			s.gathering.told, s.gathering.stage = nil, nil
 		}
+		g.Together = w.GetProtocolMinor() >= protocol.MinorTogether
 		g.Waits, g.Left, g.Clock = w.GetGathers(), time.Duration(max(w.GetGatherLeftNano(), 0)), Clock{}
 	})
 }
@@ -97,6 +107,19 @@ func (s *Session) begin(b *bulkheadv1.Begin) {
 	})
 }
 
+// stageBegin takes a StageBegin, which came just now.
+func (s *Session) stageBegin(b *bulkheadv1.StageBegin) {
+	now := moment{time.Now(), boottime.Now()}
+	s.gathering.change(func(g *Gather) {
+		s.gathering.stage, s.gathering.stageCame = b, now
+		g.Stage, g.StageBegin = b.GetStage(), g.Clock.begin(b, now)
+	})
+}
+
+// Measure says whether the load waits to begin a stage, for which the supervisor's clock is measured
+// anew. The connection hears of it with the next message.
+func (s *Session) Measure(on bool) { s.measuring.Store(on) }
+
 // begins reports whether it is known when the load begins.
 func (s *Session) begins() bool { return !s.Gather().Begin.IsZero() }
 
@@ -107,6 +130,9 @@ func (s *Session) measured(c Clock) {
 		g.Clock = c
 		if s.gathering.told != nil {
 			g.Begin = c.begin(s.gathering.told, s.gathering.came)
+		}
+		if s.gathering.stage != nil {
+			g.StageBegin = c.begin(s.gathering.stage, s.gathering.stageCame)
 		}
 	})
 }

@@ -43,6 +43,7 @@ type Session struct {
 	Asked    atomic.Bool   // a Hello is out on the connection of now
 
 	gathering              *gathering
+	measuring              atomic.Bool // see Measure
 	welcomeOnce, drainOnce sync.Once
 	// First is the first Welcome; read it after Welcomed is closed.
 	First *bulkheadv1.Welcome

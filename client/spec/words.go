@@ -82,6 +82,10 @@ func StageWords(stages workload.Stages) []string {
 		if s.Pause > 0 {
 			parts = append(parts, "after a pause of "+s.Pause.String())
 		}
+		if s.Together {
+			parts = append(parts, fmt.Sprintf("when all clients have come to it, which it waits for for %s at most",
+				s.TogetherTimeout))
+		}
 		if s.Unreported {
 			parts = append(parts, "not reported")
 		}

@@ -21,6 +21,7 @@ var table = [...]message{
 		31: {kind: part, wire: wireBytes, fact: true, of: 19},
 		35: {kind: part, wire: wireBytes, fact: true, of: 20},
 		41: {kind: part, wire: wireBytes, fact: true, of: 35},
+		42: {kind: part, wire: wireBytes, fact: true, of: 36},
 	},
 	{ // 1: bulkhead.v1.Process
 		1: {kind: signed32, wire: wireVarint},
@@ -325,5 +326,9 @@ var table = [...]message{
 		1: {kind: unsigned32, wire: wireVarint},
 		2: {kind: unsigned64, wire: wireVarint},
 		3: {kind: double, wire: wireFixed64},
+		4: {kind: unsigned64, wire: wireVarint},
+	},
+	{ // 36: bulkhead.v1.StageReady
+		1: {kind: unsigned32, wire: wireVarint},
 	},
 }

@@ -71,6 +71,10 @@ func decode(data []byte, v any) bool {
 			f := &bulkheadv1.SupervisorFrame_Begin{}
 			message(c, number, &f.Begin, begin)
 			m.Frame = f
+		case 62:
+			f := &bulkheadv1.SupervisorFrame_StageBegin{}
+			message(c, number, &f.StageBegin, stageBegin)
+			m.Frame = f
 		case 70:
 			f := &bulkheadv1.SupervisorFrame_Task{}
 			message(c, number, &f.Task, task)
@@ -106,6 +110,8 @@ func encode(v any) (data []byte, ok bool) {
 			chosen(c, 60, f.Begin, begin)
 		case *bulkheadv1.ServerFrame_Echo:
 			chosen(c, 61, f.Echo, echo)
+		case *bulkheadv1.ServerFrame_StageBegin:
+			chosen(c, 62, f.StageBegin, stageBegin)
 		case *bulkheadv1.ServerFrame_Task:
 			chosen(c, 70, f.Task, task)
 		case *bulkheadv1.ServerFrame_StopTask:

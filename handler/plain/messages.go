@@ -104,6 +104,7 @@ func stage(c *coder, m *bulkheadv1.Stage) {
 	c.bool(12, &m.Unreported)
 	c.bool(13, &m.Together)
 	c.uint32(14, &m.Curve)
+	c.int64(15, &m.TogetherTimeoutNano)
 }
 
 func steadyState(c *coder, m *bulkheadv1.SteadyState) {
@@ -201,6 +202,12 @@ func drain(c *coder, m *bulkheadv1.Drain) {
 func begin(c *coder, m *bulkheadv1.Begin) {
 	c.int64(1, &m.InNano)
 	c.int64(2, &m.AtElapsedNano)
+}
+
+func stageBegin(c *coder, m *bulkheadv1.StageBegin) {
+	c.uint32(1, &m.Stage)
+	c.int64(2, &m.InNano)
+	c.int64(3, &m.AtElapsedNano)
 }
 
 func echo(c *coder, m *bulkheadv1.Echo) {

@@ -41,8 +41,12 @@ type Stage struct {
 	// Sync is as in Consumer; the zero value is the consumer's own.
 	Sync value.FileSync
 	// Pause is the time before it in which nobody writes; of a curve, before each step.
-	Pause  time.Duration
-	Report Report
+	Pause time.Duration
+	// Together is that it begins when all clients of the run have come to it, and TogetherTimeout how
+	// long one that has come waits for the others; of a curve, each step.
+	Together        bool
+	TogetherTimeout time.Duration
+	Report          Report
 }
 
 // fields declares the keys of an entry.
@@ -69,6 +73,10 @@ func (s *Stage) fields() []field {
 		own(concurrency, "those of the consumer"),
 		own(scalar(sync, &s.Sync, value.FileSync{}, value.ParseFileSync), "that of the consumer"),
 		durationField("pause", &s.Pause, 0, 0, workload.MaxStage, "Time before the stage in which nobody writes."),
+		switchField("together", &s.Together, false, "Whether it begins when all clients of the run have come to "+
+			"it; never the first stage, for which there is gather."),
+		durationField("together_timeout", &s.TogetherTimeout, workload.DefaultTogetherTimeout, time.Second,
+			workload.MaxTogetherTimeout, "How long a client that has come to it waits for the others."),
 		choiceField("report", &s.Report, ReportOn, "Whether the stage is in the figures that are judged (on), or "+
 			"only in the run over time (off).", ReportOn, ReportOff),
 	}
@@ -166,6 +174,14 @@ func (s Stage) expand(l *loader, e entry, before workload.Stages, curve uint32) 
 		Name: s.Name, Duration: s.Duration, TotalBytes: uint64(s.TotalSize), RateBytes: uint64(s.Rate.Bytes),
 		RateChunks: s.Rate.Chunks, Concurrency: uint32(s.Concurrency), Sync: syncPolicy(s.Sync.Policy),
 		SyncBytes: uint64(s.Sync.Every), Pause: s.Pause, Unreported: s.Report == ReportOff,
+	}
+	if s.Together {
+		if len(before) == 0 {
+			l.problem(l.at(e), join(e.path, "together"), "is of the first stage, which begins with the load; gather "+
+				"the clients of the run for that")
+			return nil
+		}
+		stage.Together, stage.TogetherTimeout = true, s.TogetherTimeout
 	}
 	if len(s.Rate.Percents) > 0 {
 		if stage.RateOf = s.of(before); stage.RateOf == 0 {

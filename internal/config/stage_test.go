@@ -101,7 +101,8 @@ func TestStagesThatAreRefused(t *testing.T) {
 				"stages: has 65 stages, with the steps of curves; use at most 64"},
 		"a typing error": {
 			"stages: [{name: a, durtion: 1s}]\n", "config.yaml:1: stages[0].durtion: unknown key; did you " +
-				"mean duration? valid here: name, total_size, duration, rate, of, concurrency, sync, pause, report"},
+				"mean duration? valid here: name, total_size, duration, rate, of, concurrency, sync, pause, " +
+				"together, together_timeout, report"},
 		"runtime": {"runtime: 10s\nstages: [" + peak + "]\n", "config.yaml:1: runtime: is set, and so are stages " +
 			"(line 2), whose durations add up to it; leave out one of the two"},
 		"warmup": {

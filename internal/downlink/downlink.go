@@ -3,11 +3,11 @@
 // while the client is.
 //
 // It is bounded by merging: of acknowledgements, which are cumulative, only the
-// newest waits, and of Welcome, Begin, Drain and Finish one each. What an agent is to do about its tasks
-// waits in order, one frame for each Task and each StopTask, and so many at most. So whoever puts a frame
-// never waits for whoever reads.
+// newest waits, and of Welcome, Begin, StageBegin, Drain and Finish one each. What an agent is to do about
+// its tasks waits in order, one frame for each Task and each StopTask, and so many at most. So whoever puts
+// a frame never waits for whoever reads.
 //
-// A Drain and a Begin say how much time is left: what they wait here is taken off.
+// A Drain, a Begin and a StageBegin say how much time is left: what they wait here is taken off.
 package downlink
 
 import (
@@ -27,13 +27,15 @@ type Queue struct {
 	own   bool          // nobody else holds the frames that are put
 
 	mu      sync.Mutex
-	welcome *bulkheadv1.Welcome // guarded by mu
-	ack     *bulkheadv1.Ack     // guarded by mu
-	begin   *bulkheadv1.Begin   // guarded by mu
-	beginAt time.Time           // guarded by mu; the moment that begin names
-	drain   *bulkheadv1.Drain   // guarded by mu
-	drainBy time.Time           // guarded by mu; when the time that drain gives is over
-	finish  *bulkheadv1.Finish  // guarded by mu
+	welcome *bulkheadv1.Welcome    // guarded by mu
+	ack     *bulkheadv1.Ack        // guarded by mu
+	begin   *bulkheadv1.Begin      // guarded by mu
+	beginAt time.Time              // guarded by mu; the moment that begin names
+	stage   *bulkheadv1.StageBegin // guarded by mu
+	stageAt time.Time              // guarded by mu; the moment that stage names
+	drain   *bulkheadv1.Drain      // guarded by mu
+	drainBy time.Time              // guarded by mu; when the time that drain gives is over
+	finish  *bulkheadv1.Finish     // guarded by mu
 
 	tasks []*bulkheadv1.SupervisorFrame // guarded by mu; of Tasks and StopTasks, in order
 	over  bool                          // guarded by mu; a Finish was taken
@@ -49,9 +51,9 @@ func New() *Queue { return &Queue{ready: make(chan struct{}, 1)} }
 // NewOwn returns an empty queue of frames that are its own from Put on.
 func NewOwn() *Queue { return &Queue{ready: make(chan struct{}, 1), own: true} }
 
-// Put adds a frame. A second Welcome, Begin, Drain or Finish, or a second Task or StopTask of one id,
-// replaces one that still waits; an Ack never goes back. Of too many about tasks the oldest is dropped
-// that only asks, or else the oldest. Frames after a Finish was taken, and Open frames, are dropped.
+// Put adds a frame. A second Welcome, Begin, StageBegin, Drain or Finish, or a second Task or StopTask of
+// one id, replaces one that still waits; an Ack never goes back. Of too many about tasks the oldest is
+// dropped that only asks, or else the oldest. Frames after a Finish was taken, and Open frames, are dropped.
 func (q *Queue) Put(f *bulkheadv1.SupervisorFrame) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -68,6 +70,8 @@ func (q *Queue) Put(f *bulkheadv1.SupervisorFrame) {
 		}
 	case *bulkheadv1.SupervisorFrame_Begin:
 		q.begin, q.beginAt = f.Begin, time.Now().Add(time.Duration(f.Begin.GetInNano()))
+	case *bulkheadv1.SupervisorFrame_StageBegin:
+		q.stage, q.stageAt = f.StageBegin, time.Now().Add(time.Duration(f.StageBegin.GetInNano()))
 	case *bulkheadv1.SupervisorFrame_Drain:
 		q.drain, q.drainBy = f.Drain, time.Now().Add(time.Duration(f.Drain.GetWithinNano()))
 	case *bulkheadv1.SupervisorFrame_Finish:
@@ -113,8 +117,8 @@ func taskOf(f *bulkheadv1.SupervisorFrame) []byte {
 // however many frames wait. Frames that were put before anybody looked have theirs too.
 func (q *Queue) Ready() <-chan struct{} { return q.ready }
 
-// Take takes the next frame: Welcome before Ack before Begin before Drain before those about tasks before
-// Finish. It returns nil if none waits.
+// Take takes the next frame: Welcome before Ack before Begin before StageBegin before Drain before those
+// about tasks before Finish. It returns nil if none waits.
 func (q *Queue) Take() *bulkheadv1.SupervisorFrame {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -128,6 +132,10 @@ func (q *Queue) Take() *bulkheadv1.SupervisorFrame {
 		left := &bulkheadv1.Begin{AtElapsedNano: q.begin.GetAtElapsedNano(),
 			InNano: max(0, int64(time.Until(q.beginAt)))}
 		f.Frame, q.begin = &bulkheadv1.SupervisorFrame_Begin{Begin: left}, nil
+	case q.stage != nil:
+		left := &bulkheadv1.StageBegin{Stage: q.stage.GetStage(), AtElapsedNano: q.stage.GetAtElapsedNano(),
+			InNano: max(0, int64(time.Until(q.stageAt)))}
+		f.Frame, q.stage = &bulkheadv1.SupervisorFrame_StageBegin{StageBegin: left}, nil
 	case q.drain != nil:
 		f.Frame, q.drain = &bulkheadv1.SupervisorFrame_Drain{Drain: q.remaining()}, nil
 	case len(q.tasks) > 0:

@@ -28,6 +28,8 @@ func TestNumbers(t *testing.T) {
 		{&bulkheadv1.Workload{}, "stages", WorkloadStages},
 		{&bulkheadv1.Message{}, "stage_begun", MessageStageBegun},
 		{&bulkheadv1.StageBegun{}, "stage", StageBegunStage},
+		{&bulkheadv1.Message{}, "stage_ready", MessageStageReady},
+		{&bulkheadv1.StageReady{}, "stage", StageReadyStage},
 		{&bulkheadv1.Progress{}, "stage", ProgressStage},
 		{&bulkheadv1.ConsumerSpec{}, "start_delay_nano", ConsumerStartDelay},
 		{&bulkheadv1.ConsumerSpec{}, "chunk_sizes", ConsumerChunkSizes},

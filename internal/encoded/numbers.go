@@ -31,7 +31,9 @@ const (
 	MessageReady        protowire.Number = 30
 	MessageBegun        protowire.Number = 31
 	MessageStageBegun   protowire.Number = 41
+	MessageStageReady   protowire.Number = 42
 	StageBegunStage     protowire.Number = 1
+	StageReadyStage     protowire.Number = 1
 	ProgressStage       protowire.Number = 49
 	ProgressBytes       protowire.Number = 2
 	ProgressChunks      protowire.Number = 3

@@ -14,7 +14,7 @@ import (
 // supervisor and handler.
 const (
 	Version        = 1
-	Minor          = 5
+	Minor          = 6
 	RecordMinor    = 1
 	HandlerVersion = 1
 )
@@ -29,6 +29,8 @@ const (
 	MinorAgent = 4
 	// MinorStages has stages.
 	MinorStages = 5
+	// MinorTogether has stages that begin for all clients together.
+	MinorTogether = 6
 	// RecordMinorLoss has lost_acknowledged and torn_damaged.
 	RecordMinorLoss = 1
 )

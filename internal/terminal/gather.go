@@ -13,7 +13,17 @@ import (
 // gatherText returns how far a run has gathered its clients: "gathering: 2 of 3 ready, waiting for b
 // (connected, not ready); 1m58s left".
 func gatherText(g *bulkheadv1.GatherStatus, most int) string {
-	text := fmt.Sprintf("gathering: %d of %d ready", g.GetReady(), g.GetExpected())
+	return "gathering: " + readyText(g, most)
+}
+
+// stageWaitText returns who is waited for before a stage: "before stage peak: 2 of 3 ready, waiting for b
+// (connected, not ready); 1m58s left".
+func stageWaitText(w *bulkheadv1.StageWait, most int) string {
+	return "before stage " + clean(w.GetStage()) + ": " + readyText(w.GetGather(), most)
+}
+
+func readyText(g *bulkheadv1.GatherStatus, most int) string {
+	text := fmt.Sprintf("%d of %d ready", g.GetReady(), g.GetExpected())
 	list := g.GetMissing()
 	if len(list) > 0 {
 		words := protocol.MissingWords(list[:min(len(list), most)], most)

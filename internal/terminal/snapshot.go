@@ -34,6 +34,9 @@ func PrintStatus(to io.Writer, s *bulkheadv1.StatusResponse) error {
 		}
 		fmt.Fprintf(w, "waiting for %s%s\n", strings.Join(absent, ", "), more)
 	}
+	for _, one := range s.GetStageWaits() {
+		fmt.Fprintln(w, stageWaitText(one, snapshotMissing))
+	}
 	if n := s.GetLostLogLines(); n > 0 {
 		fmt.Fprintf(w, "the supervisor's log is not being read: %d lines dropped\n", n)
 	}

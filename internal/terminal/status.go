@@ -150,6 +150,9 @@ func runLine(s *bulkheadv1.StatusResponse, width int) string {
 	} else if absent := s.GetAbsentNames(); len(absent) > 0 {
 		parts = append(parts, part{"waiting for " + absentText(absent, s.GetAbsentLeftOut()), 2})
 	}
+	for _, w := range s.GetStageWaits() {
+		parts = append(parts, part{stageWaitText(w, shownAbsent), 2})
+	}
 	for _, a := range s.GetAssertions() {
 		if a.GetState() == bulkheadv1.AssertionState_ASSERTION_STATE_BREACHED {
 			parts = append(parts, part{assertionText(a), 0})

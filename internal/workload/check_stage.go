@@ -58,6 +58,14 @@ func (s Stage) check(found *problems, at func(string) string, before Stages) {
 	}
 	bounded(found, at("duration"), s.Duration, 0, MaxStage, human.ExactDuration)
 	bounded(found, at("pause"), s.Pause, 0, MaxStage, human.ExactDuration)
+	if s.Together && len(before) == 0 {
+		found.invalid(at("together"), "true", "the first stage begins with the load; gather its clients for that")
+	}
+	if s.Together {
+		bounded(found, at("together_timeout"), s.TogetherTimeout, time.Second, MaxTogetherTimeout, human.ExactDuration)
+	} else if s.TogetherTimeout != 0 {
+		found.invalid(at("together_timeout"), human.ExactDuration(s.TogetherTimeout), "set together: true, too")
+	}
 	bounded(found, at("total_size"), s.TotalBytes, 0, MaxTotal, human.ExactSize)
 	bounded(found, at("rate.bytes"), s.RateBytes, 0, MaxRateBytes, human.ExactSize)
 	bounded(found, at("rate.chunks"), s.RateChunks, 0, MaxRateChunks, human.ExactNumber)
@@ -167,6 +175,12 @@ const (
 	MaxStage = 365 * 24 * time.Hour
 	// MaxTotal is the most that is written in one.
 	MaxTotal = 1 << 50
+	// DefaultTogetherTimeout is how long a client waits for the others before a stage, and
+	// MaxTogetherTimeout the longest time for that.
+	DefaultTogetherTimeout = 2 * time.Minute
+	MaxTogetherTimeout     = 24 * time.Hour
+	// Unanswered is how much longer it waits for the supervisor to say so.
+	Unanswered = 10 * time.Second
 	// LeastPercent and MaxPercent bound a rate in percent of another.
 	LeastPercent = 0.1
 	MaxPercent   = 1000

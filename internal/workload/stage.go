@@ -30,6 +30,10 @@ type Stage struct {
 	Pause time.Duration
 	// Unreported keeps it out of every figure that is judged.
 	Unreported bool
+	// Together is that it begins when all clients of the run have come to it. One that has come waits
+	// for the others for TogetherTimeout.
+	Together        bool
+	TogetherTimeout time.Duration
 	// Curve is of which curve it is a step, from 1; 0 is of none.
 	Curve uint32
 }
@@ -41,18 +45,24 @@ func (s Stage) Wire() *bulkheadv1.Stage {
 		RateBytesPerSecond: s.RateBytes, RateChunksPerSecond: s.RateChunks,
 		RatePercent: s.RatePercent, RateOf: s.RateOf, Concurrency: s.Concurrency,
 		Sync: s.Sync, SyncBytes: s.SyncBytes, PauseNano: int64(s.Pause), Unreported: s.Unreported, Curve: s.Curve,
+		Together: s.Together, TogetherTimeoutNano: int64(s.TogetherTimeout),
 	}
 }
 
 // StageOf returns a stage as it stands on the wire.
 func StageOf(w *bulkheadv1.Stage) Stage {
-	return Stage{
+	s := Stage{
 		Name: w.GetName(), Duration: time.Duration(w.GetDurationNano()), TotalBytes: w.GetTotalBytes(),
 		RateBytes: w.GetRateBytesPerSecond(), RateChunks: w.GetRateChunksPerSecond(),
 		RatePercent: w.GetRatePercent(), RateOf: w.GetRateOf(), Concurrency: w.GetConcurrency(),
 		Sync: w.GetSync(), SyncBytes: w.GetSyncBytes(), Pause: time.Duration(w.GetPauseNano()),
 		Unreported: w.GetUnreported(), Curve: w.GetCurve(),
+		Together: w.GetTogether(), TogetherTimeout: time.Duration(w.GetTogetherTimeoutNano()),
 	}
+	if s.Together && s.TogetherTimeout == 0 {
+		s.TogetherTimeout = DefaultTogetherTimeout
+	}
+	return s
 }
 
 // Stages is what a load consists of, one after the other; empty for a load without stages.
@@ -87,6 +97,40 @@ func (s Stages) Length() time.Duration {
 		sum += one.Pause + one.Duration
 	}
 	return sum
+}
+
+// Waits returns how long a client waits for others before the stages, at most.
+func (s Stages) Waits() time.Duration {
+	var sum time.Duration
+	for _, one := range s {
+		sum += one.wait()
+	}
+	return sum
+}
+
+// wait returns how long a client waits for others before the stage, at most.
+func (s Stage) wait() time.Duration {
+	if !s.Together {
+		return 0
+	}
+	return s.TogetherTimeout + Unanswered
+}
+
+// Leg returns how long it takes at most, from the begin of stage i on, counted from 0, with its pause,
+// until a client no longer waits before the next stage for which it waits, or all stages are over;
+// false if nothing limits that.
+func (s Stages) Leg(i int) (time.Duration, bool) {
+	var sum time.Duration
+	for n, one := range s[i:] {
+		if n > 0 && one.Together {
+			return sum + one.wait(), true
+		}
+		if one.Duration == 0 {
+			return 0, false
+		}
+		sum += one.Pause + one.Duration
+	}
+	return sum, true
 }
 
 // Total returns how much is written in the stages at most; 0 if one of them has no such limit, or

@@ -3,6 +3,9 @@ package raw
 import (
 	"errors"
 
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"bulkhead/internal/encoded"
 	"bulkhead/internal/protocol"
 )
 
@@ -20,6 +23,7 @@ type Counted struct {
 	Stopped                                    bool   // it has a Stop: the load is over
 	Ready, Begun                               bool   // it has a Ready, or a Begun: the load begins
 	Stage                                      uint32 // the newest that a consumer is in, from 1; 0 for none
+	StageReady                                 uint32 // the newest for which they wait for other clients; 0 for none
 }
 
 // Add adds what came after c.
@@ -39,7 +43,7 @@ func (c *Counted) Add(o Counted) {
 	c.Timed, c.ReadsTimed = c.Timed || o.Timed, c.ReadsTimed || o.ReadsTimed
 	c.Stopped = c.Stopped || o.Stopped
 	c.Ready, c.Begun = c.Ready || o.Ready, c.Begun || o.Begun
-	c.Stage = max(c.Stage, o.Stage)
+	c.Stage, c.StageReady = max(c.Stage, o.Stage), max(c.StageReady, o.StageReady)
 }
 
 // stage notes that a consumer is in a stage. No load has more of them than are believed.
@@ -47,6 +51,16 @@ func (c *Counted) stage(n uint64) {
 	if n <= protocol.MaxStages {
 		c.Stage = max(c.Stage, uint32(n))
 	}
+}
+
+// stageReady adds an encoded StageReady; nil adds nothing.
+func (c *Counted) stageReady(ready []byte) error {
+	return encoded.Fields(ready, func(n protowire.Number, v uint64, b []byte) error {
+		if n == encoded.StageReadyStage && b == nil && v <= protocol.MaxStages {
+			c.StageReady = max(c.StageReady, uint32(v))
+		}
+		return nil
+	})
 }
 
 // Beats are heartbeats by how they were answered: one for each process and round.

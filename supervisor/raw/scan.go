@@ -28,6 +28,9 @@ func Scan(batch []byte, first, last uint64) (Counted, error) {
 		if err := c.stageBegun(m.stage); err != nil {
 			return 0, err
 		}
+		if err := c.stageReady(m.stageReady); err != nil {
+			return 0, err
+		}
 		if err := c.heartbeat(m.heartbeat); err != nil {
 			return 0, err
 		}
@@ -61,7 +64,7 @@ func Scan(batch []byte, first, last uint64) (Counted, error) {
 type scanned struct {
 	seq                 uint64
 	progress, heartbeat []byte // nil if it is none
-	stage               []byte // a StageBegun
+	stage, stageReady   []byte // a StageBegun, or a StageReady
 	rollover, stop      bool
 	ready, begun        bool
 }
@@ -86,6 +89,8 @@ func scanMessage(message []byte) (m scanned, err error) {
 			m.begun = true
 		case n == encoded.MessageStageBegun:
 			m.stage = b
+		case n == encoded.MessageStageReady:
+			m.stageReady = b
 		}
 		return nil
 	})

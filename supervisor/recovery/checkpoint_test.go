@@ -333,6 +333,8 @@ func everyKind(t testing.TB) []*bulkheadv1.Record {
 			Reason: "alone", WithinNano: 6}}},
 		{Entry: &bulkheadv1.Record_GatherEnded{GatherEnded: &bulkheadv1.GatherEnded{BeginElapsedNano: 7,
 			Ready: []uint32{1}}}},
+		{Entry: &bulkheadv1.Record_StageGathered{StageGathered: &bulkheadv1.StageGathered{Stage: "peak",
+			BeginElapsedNano: 9, Ready: []uint32{1}, WaitedNano: 3}}},
 		{Entry: &bulkheadv1.Record_AssertionBreached{AssertionBreached: &bulkheadv1.AssertionBreached{
 			Assertion: "p99 < 5ms for 3s abort", Value: "p99 was 6ms", Aborts: true}}},
 		{Entry: &bulkheadv1.Record_JobStarted{JobStarted: &bulkheadv1.JobStarted{Name: "nightly", Number: 1, Of: 1}}},

@@ -32,7 +32,7 @@ var files = [...]string{File, OldFile}
 const (
 	magic = "BHCP"
 	// version is that of the form and of the fold: a checkpoint of another is not used.
-	version = 7
+	version = 8
 	// maxPayload bounds a frame: a session is its client's Hello, and little more.
 	maxPayload = 2 * journal.MaxRecordBytes
 )

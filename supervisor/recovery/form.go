@@ -38,6 +38,9 @@ func (r *Past) form(at journal.Mark) *bulkheadv1.Checkpoint {
 			Length: at.Length, Checksum: at.Checksum,
 		},
 	}
+	for _, name := range slices.Sorted(maps.Keys(r.Stages)) {
+		c.Stages = append(c.Stages, proto.CloneOf(r.Stages[name]))
+	}
 	for _, b := range r.Breaches {
 		c.Breached = append(c.Breached, &bulkheadv1.AssertionBreached{Assertion: b.Assertion, Value: b.Value,
 			Aborts: b.Aborts})
@@ -60,6 +63,9 @@ func pastOf(c *bulkheadv1.Checkpoint) (*Past, journal.Mark) {
 	r.Gather, r.Gathered, r.FirstCame = c.GetGather(), c.GetGathered(), time.Duration(c.GetFirstCameNano())
 	r.WaitClients, r.WaitEnded = time.Duration(c.GetWaitClientsNano()), c.GetWaitEnded()
 	r.Assertions = c.GetAssertions()
+	for _, s := range c.GetStages() {
+		r.Stages[s.GetStage()] = s
+	}
 	for _, b := range c.GetBreached() {
 		r.Breaches = append(r.Breaches, Breach{b.GetAssertion(), b.GetValue(), b.GetAborts()})
 	}
@@ -97,8 +103,8 @@ func (s *Session) form() *bulkheadv1.CheckpointSession {
 		SeenNano: int64(s.Seen), DetachedNano: int64(s.Detached), DownNano: int64(s.Down),
 		WroteNano: int64(s.Wrote), StagedNano: int64(s.Staged), SilentNano: int64(s.Silent), FellNano: int64(s.Fell),
 		Identity: proto.CloneOf(s.Who), Drained: s.Drain.Reason, DrainWithinNano: int64(s.Drain.Within),
-		DrainBeganNano: int64(s.Drain.Began),
-		Instance:       s.Holder.Instance, Welcomes: s.Holder.Welcomes, Proven: s.Holder.Proven,
+		DrainBeganNano: int64(s.Drain.Began), StageReadyNano: int64(s.StageReady),
+		Instance: s.Holder.Instance, Welcomes: s.Holder.Welcomes, Proven: s.Holder.Proven,
 		Digests: &bulkheadv1.CheckpointDigests{
 			LastSeq: s.Digests.Last, First: withoutZeros(s.Digests.First[:]), Ring: withoutZeros(s.Digests.Ring[:]),
 		},
@@ -151,7 +157,7 @@ func (r *Past) sessionOf(c *bulkheadv1.CheckpointSession) (*Session, error) {
 		Down: time.Duration(c.GetDownNano()), Wrote: time.Duration(c.GetWroteNano()),
 		Staged: time.Duration(c.GetStagedNano()),
 		Silent: time.Duration(c.GetSilentNano()), Fell: time.Duration(c.GetFellNano()),
-		Who: c.GetIdentity(), Drain: drainOf(c),
+		Who: c.GetIdentity(), Drain: drainOf(c), StageReady: time.Duration(c.GetStageReadyNano()),
 		Holder: conduct.Holder{Instance: c.GetInstance(), Welcomes: c.GetWelcomes(), Proven: c.GetProven()},
 	}
 	s.Digests.Seed, s.Digests.Last = r.seed, c.GetDigests().GetLastSeq()
@@ -187,7 +193,7 @@ func totalsForm(c raw.Counted) *bulkheadv1.CheckpointTotals {
 		Messages: c.Messages, Bytes: c.Bytes, Chunks: c.Chunks, Errors: c.Errors, Rollovers: c.Rollovers,
 		Rounds: c.Rounds, Beats: beatsForm(c.Beats), LastRound: beatsForm(c.LastRound), Timed: c.Timed,
 		Stopped: c.Stopped, Ready: c.Ready, Begun: c.Begun, Stage: c.Stage,
-		ReadBytes: c.ReadBytes, Reads: c.Reads, ReadsTimed: c.ReadsTimed,
+		StageReady: c.StageReady, ReadBytes: c.ReadBytes, Reads: c.Reads, ReadsTimed: c.ReadsTimed,
 	}
 }
 
@@ -196,7 +202,7 @@ func totalsOf(c *bulkheadv1.CheckpointTotals) raw.Counted {
 		Messages: c.GetMessages(), Bytes: c.GetBytes(), Chunks: c.GetChunks(), Errors: c.GetErrors(),
 		Rollovers: c.GetRollovers(), Rounds: c.GetRounds(), Beats: beatsOf(c.GetBeats()),
 		LastRound: beatsOf(c.GetLastRound()), Timed: c.GetTimed(), Stopped: c.GetStopped(),
-		Ready: c.GetReady(), Begun: c.GetBegun(), Stage: c.GetStage(),
+		Ready: c.GetReady(), Begun: c.GetBegun(), Stage: c.GetStage(), StageReady: c.GetStageReady(),
 		ReadBytes: c.GetReadBytes(), Reads: c.GetReads(), ReadsTimed: c.GetReadsTimed(),
 	}
 }

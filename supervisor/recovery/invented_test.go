@@ -70,7 +70,13 @@ func (v *inventor) step() {
 
 // run adds a record of the run, or a session.
 func (v *inventor) run() {
-	switch v.IntN(11) {
+	switch v.IntN(12) {
+	case 11:
+		v.say(&bulkheadv1.Record{Entry: &bulkheadv1.Record_StageGathered{StageGathered: &bulkheadv1.StageGathered{
+			Stage: []string{"fill", "peak"}[v.IntN(2)], How: bulkheadv1.GatherEnd(v.IntN(3)),
+			BeginElapsedNano: v.Int64N(9), Ready: []uint32{1}, WaitedNano: v.Int64N(9),
+			Missing: []*bulkheadv1.GatherMissing{{Name: "a client", Session: 3, Clients: 1,
+				State: bulkheadv1.GatherState_GATHER_STATE_GONE}}}}})
 	case 10:
 		v.say(&bulkheadv1.Record{Entry: &bulkheadv1.Record_AssertionBreached{
 			AssertionBreached: &bulkheadv1.AssertionBreached{Assertion: []string{"", "stalled == 0"}[v.IntN(2)],
@@ -234,7 +240,9 @@ func (v *inventor) message(seq uint64) *bulkheadv1.Message {
 			p.Read = &bulkheadv1.Histogram{ValueDelta: []uint64{low}, Count: []uint64{1}, Min: low, Max: low, Sum: low}
 		}
 	default:
-		switch v.IntN(4) {
+		switch v.IntN(5) {
+		case 4:
+			m.Fact = &bulkheadv1.Message_StageReady{StageReady: &bulkheadv1.StageReady{Stage: v.Uint32N(70)}}
 		case 3:
 			m.Fact = &bulkheadv1.Message_StageBegun{StageBegun: &bulkheadv1.StageBegun{Stage: v.Uint32N(70)}}
 		case 0:

@@ -32,6 +32,8 @@ type Past struct {
 	// nil so far.
 	Gather   *bulkheadv1.Gather
 	Gathered *bulkheadv1.GatherEnded
+	// Stages is what was decided last of each stage for which clients wait for each other, by name.
+	Stages map[string]*bulkheadv1.StageGathered
 	// FirstCame is when the first client came, in time that a supervisor was there for; 0 for none.
 	FirstCame time.Duration
 	// WaitClients is how long the run waits for clients, 0 for ever, and WaitEnded says that it waits
@@ -103,13 +105,17 @@ type Session struct {
 	Who          *bulkheadv1.Identity // who the client has proven to be; nil if it has not
 	Told         conduct.Contradictions
 	Drain        Drain // of its client alone
+	// StageReady is when it came to the stage Total.StageReady, in time that a supervisor was there for;
+	// 0 for none.
+	StageReady time.Duration
 }
 
 // New returns the past of which no record is known yet.
 func New() *Past { return seeded(rand.Uint64()) }
 
 func seeded(seed uint64) *Past {
-	return &Past{Sessions: make(map[uint32]*Session), Open: make(map[uint64]Handler), seed: seed}
+	return &Past{Sessions: make(map[uint32]*Session), Open: make(map[uint64]Handler),
+		Stages: make(map[string]*bulkheadv1.StageGathered), seed: seed}
 }
 
 // shorten returns an encoded record without what Add does not look at: what clients said that they would
@@ -142,12 +148,14 @@ func OfClient(h *bulkheadv1.Hello) *bulkheadv1.Hello {
 	}
 }
 
-// stages returns the names of stages, how long they last, and which are not reported.
+// stages returns the names of stages, how long they last, which are not reported, and which wait for other
+// clients.
 func stages(list []*bulkheadv1.Stage) []*bulkheadv1.Stage {
 	var short []*bulkheadv1.Stage
 	for _, s := range list[:min(len(list), protocol.MaxStages)] {
 		short = append(short, &bulkheadv1.Stage{Name: s.GetName(), DurationNano: s.GetDurationNano(),
-			Unreported: s.GetUnreported()})
+			Unreported: s.GetUnreported(), Together: s.GetTogether(),
+			TogetherTimeoutNano: s.GetTogetherTimeoutNano()})
 	}
 	return short
 }
@@ -202,6 +210,8 @@ func (r *Past) Add(rec *bulkheadv1.Record) error {
 		r.Breaches = append(r.Breaches, Breach{b.GetAssertion(), b.GetValue(), b.GetAborts()})
 	case *bulkheadv1.Record_GatherEnded:
 		r.Gathered = e.GatherEnded
+	case *bulkheadv1.Record_StageGathered:
+		r.Stages[e.StageGathered.GetStage()] = e.StageGathered
 	case *bulkheadv1.Record_WaitEnded:
 		r.WaitEnded = true
 	case *bulkheadv1.Record_SessionOpened:
@@ -315,6 +325,9 @@ func (r *Past) batch(b *bulkheadv1.SessionBatch) error {
 		}
 		if c.Stage > s.Total.Stage {
 			s.Staged = max(r.Clock.Passed, 1)
+		}
+		if c.StageReady > s.Total.StageReady {
+			s.StageReady = max(r.Clock.Passed-r.Clock.Down, 1)
 		}
 		s.Total.Add(c)
 		if c.Timed {

@@ -23,6 +23,35 @@ type Gather struct {
 	Text string `json:"text"`
 }
 
+// StageGather is how clients that wait for each other before a stage began it. Its moment is when the
+// stage began with its pause.
+type StageGather struct {
+	// TimeoutNano is how long the first client that has the stage waits for the others at most.
+	TimeoutNano int64 `json:"timeout_nano"`
+	// End is GatherComplete or GatherShort; "" if it was not decided.
+	End       string `json:"end"`
+	DecidedAt Stamp  `json:"decided_at"`
+	BeginAt   Stamp  `json:"begin_at"`
+	// WaitedNano is how long the first of them had waited; absent if it was not decided.
+	WaitedNano int64 `json:"waited_nano,omitempty"`
+	// Ready is how many clients were ready, and Missing those that were waited for and not.
+	Ready   int             `json:"ready"`
+	Missing []GatherMissing `json:"missing"`
+	// Late are the clients that began it more than LateLeast after the moment, Alone those that began it
+	// without the supervisor's word, and Unable those whose version cannot wait; LateNano is how late the
+	// last one was, by its own clock.
+	Late     []string `json:"late"`
+	LateNano int64    `json:"late_nano"`
+	Alone    []string `json:"alone"`
+	Unable   []string `json:"unable"`
+	// Came are, of a run that goes on, the clients that wait before it, and Awaited those that they wait
+	// for.
+	Came    []string `json:"came"`
+	Awaited []string `json:"awaited"`
+	// Text is all that in one line.
+	Text string `json:"text"`
+}
+
 // GatherMissing is a client that was not ready when a gather ended.
 type GatherMissing struct {
 	// Name is "" for Clients others that never came, where no names are awaited.

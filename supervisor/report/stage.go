@@ -32,8 +32,10 @@ type StageSpec struct {
 	PauseNano int64 `json:"pause_nano"`
 	// Unreported says that it is in no figure that is judged.
 	Unreported bool `json:"unreported"`
-	// Together says that it begins when all clients have come to it.
-	Together bool `json:"together"`
+	// Together says that it begins when all clients have come to it, for which one waits for
+	// TogetherTimeoutNano.
+	Together            bool  `json:"together"`
+	TogetherTimeoutNano int64 `json:"together_timeout_nano"`
 	// Curve is of which curve of the client it is a step, from 1; 0 for none.
 	Curve uint32 `json:"curve"`
 	// Text says all of it but the name in one line.
@@ -57,6 +59,8 @@ type Stage struct {
 	Finished  int    `json:"finished"`
 	Unreached int    `json:"unreached"`
 	Consumers uint64 `json:"consumers"`
+	// Gather is how its clients were let begin together; null if they do not wait for each other.
+	Gather *StageGather `json:"gather"`
 	// FromAt and ToAt are the first and the last moment at which a client wrote in it, or tried to; null
 	// if none did. LengthNano is the time between them.
 	FromAt     Stamp `json:"from_at"`

@@ -273,6 +273,11 @@ func TestFresh(t *testing.T) {
 			t.Errorf("sight %d, %+v: %v", i, row, got)
 		}
 	}
+	w = NewWork(nil, []bool{false, false})
+	w.Fresh(Sight{Stage: 1})
+	if w.Fresh(Sight{Stage: 1}) || !w.Fresh(Sight{Stage: 1, Waits: true}) {
+		t.Error("one that waits for others before a stage is watched, or one that does not wait is not")
+	}
 	if NewWork(nil, nil).Fresh(Sight{Stage: 7}) {
 		t.Error("a load without stages is in one")
 	}

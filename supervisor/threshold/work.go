@@ -26,6 +26,8 @@ type Sight struct {
 	Stuck     bool          // its storage is, as it said last
 	// Stage is the newest stage that one of its consumers is in, from 1; 0 for none.
 	Stage uint32
+	// Waits says that it waits for other clients before a stage.
+	Waits bool
 }
 
 // NewWork returns the work of a client of which nothing was seen. unreported says of each stage of its
@@ -49,6 +51,9 @@ func (w *Work) Fresh(s Sight) bool {
 	}
 	begun := s.Stage > w.stage
 	w.stage = max(w.stage, s.Stage)
+	if s.Waits {
+		return true
+	}
 	if s.Stage == 0 { // one that writes and never says in which stage is watched
 		return !s.Wrote
 	}

@@ -15,6 +15,8 @@ type State struct {
 	Stage int
 	// Writing says that the stage has begun; otherwise its pause has.
 	Writing bool
+	// Held says that it waits for those of other clients: neither has its pause begun.
+	Held bool
 	// Since is when that was, from the begin of the load.
 	Since time.Duration
 }
@@ -43,24 +45,38 @@ func (s State) Next(stages workload.Stages, now time.Duration, spent bool) (Stat
 	}
 	due, ok := s.Due(stages)
 	switch {
+	case s.Held:
+		return s, None
 	case !s.Writing && now >= due:
 		return State{Stage: s.Stage, Writing: true, Since: due}, Begin
 	case !s.Writing:
 		return s, None
 	case ok && now >= due:
-		return State{Stage: s.Stage + 1, Since: due}, End
+		return s.after(stages, due), End
 	case spent && stages[s.Stage].TotalBytes > 0:
-		return State{Stage: s.Stage + 1, Since: max(now, s.Since)}, End
+		return s.after(stages, max(now, s.Since)), End
 	default:
 		return s, None
 	}
+}
+
+// after returns the state behind the current stage, which has ended.
+func (s State) after(stages workload.Stages, end time.Duration) State {
+	next := s.Stage + 1
+	return State{Stage: next, Since: end, Held: next < len(stages) && stages[next].Together}
+}
+
+// Release returns the state of a stage that waits no more: its pause begins at a moment, or has begun
+// then. Where its writers would have begun already, they begin now.
+func (s State) Release(stages workload.Stages, moment, now time.Duration) State {
+	return State{Stage: s.Stage, Since: max(moment, now-stages[s.Stage].Pause)}
 }
 
 // Due returns when the next event is, whatever is written; false if only that decides, or if there
 // is none.
 func (s State) Due(stages workload.Stages) (time.Duration, bool) {
 	switch {
-	case s.Over(stages):
+	case s.Over(stages), s.Held:
 		return 0, false
 	case !s.Writing:
 		return s.Since + stages[s.Stage].Pause, true

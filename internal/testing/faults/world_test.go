@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -232,8 +233,11 @@ func (w *world) client(name, addr string, args ...string) *harness.Client {
 	w.t.Helper()
 	dir := must1(os.MkdirTemp(w.dir, "client-"))(w.t)
 	const often = "200ms"
+	if !slices.Contains(args, "--config") { // of stages, which have a length of their own
+		args = append([]string{"--runtime", "1h"}, args...)
+	}
 	args = append([]string{
-		"--consumers", "2", "--chunk-size", "16KiB", "--file-size", "64KiB", "--keep-files", "1", "--runtime", "1h",
+		"--consumers", "2", "--chunk-size", "16KiB", "--file-size", "64KiB", "--keep-files", "1",
 		"--heartbeat-interval", often, "--heartbeat-timeout", "100ms", "--monitor-interval", often,
 		"--progress-interval", often,
 		"--connect-timeout", patience.String(), "--deliver-timeout", patience.String(), "--kill-timeout", "5s",

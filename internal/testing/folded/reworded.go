@@ -105,6 +105,7 @@ var IsText = map[protoreflect.FullName]bool{
 	"bulkhead.v1.MachineGap.about":      false,
 
 	"bulkhead.v1.GatherMissing.name":          false,
+	"bulkhead.v1.StageGathered.stage":         false,
 	"bulkhead.v1.JobStarted.name":             false,
 	"bulkhead.v1.JobStarted.text":             false,
 	"bulkhead.v1.JobClient.agent":             false,

@@ -32,7 +32,7 @@ var rooms = []room{
 		"supervisor/cluster/access", "internal/…", "proto/…"}},
 	{"cmd/bulkhead-handler", []string{"handler", "internal/…"}},
 
-	{"supervisor", []string{"supervisor/attendance", "supervisor/campaign", "supervisor/cluster",
+	{"supervisor", []string{"supervisor/attendance", "supervisor/barrier", "supervisor/campaign", "supervisor/cluster",
 		"supervisor/cluster/joined", "supervisor/cluster/single", "supervisor/conduct",
 		"supervisor/control", "supervisor/custody",
 		"supervisor/door", "supervisor/fleet", "supervisor/gather", "supervisor/identity", "supervisor/journal",
@@ -42,6 +42,7 @@ var rooms = []room{
 		"supervisor/threshold", "supervisor/upgrade", "supervisor/watch",
 		"supervisor/web", "internal/…", "proto/…"}},
 	{"supervisor/attendance", nil},
+	{"supervisor/barrier", []string{"supervisor/gather"}},
 	{"supervisor/campaign", []string{"supervisor/fleet", "supervisor/rundir", "internal/…", "proto/…"}},
 	{"supervisor/cluster", []string{"proto/…"}},
 	{"supervisor/cluster/access", []string{"internal/…"}},

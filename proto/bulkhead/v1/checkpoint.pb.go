@@ -53,8 +53,10 @@ type Checkpoint struct {
 	FirstCameNano   int64 `protobuf:"varint,62,opt,name=first_came_nano,json=firstCameNano,proto3" json:"first_came_nano,omitempty"`
 	WaitClientsNano int64 `protobuf:"varint,63,opt,name=wait_clients_nano,json=waitClientsNano,proto3" json:"wait_clients_nano,omitempty"`
 	WaitEnded       bool  `protobuf:"varint,64,opt,name=wait_ended,json=waitEnded,proto3" json:"wait_ended,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The last of each stage.
+	Stages        []*StageGathered `protobuf:"bytes,65,rep,name=stages,proto3" json:"stages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Checkpoint) Reset() {
@@ -240,6 +242,13 @@ func (x *Checkpoint) GetWaitEnded() bool {
 		return x.WaitEnded
 	}
 	return false
+}
+
+func (x *Checkpoint) GetStages() []*StageGathered {
+	if x != nil {
+		return x.Stages
+	}
+	return nil
 }
 
 // CheckpointMark is the place in the journal behind the last record that is taken in.
@@ -516,9 +525,11 @@ type CheckpointSession struct {
 	DrainBeganNano  int64                `protobuf:"varint,29,opt,name=drain_began_nano,json=drainBeganNano,proto3" json:"drain_began_nano,omitempty"`
 	Reads           *CheckpointLatencies `protobuf:"bytes,70,opt,name=reads,proto3" json:"reads,omitempty"`
 	// When the newest stage of its load was heard of.
-	StagedNano    int64 `protobuf:"varint,71,opt,name=staged_nano,json=stagedNano,proto3" json:"staged_nano,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	StagedNano int64 `protobuf:"varint,71,opt,name=staged_nano,json=stagedNano,proto3" json:"staged_nano,omitempty"`
+	// When it said its newest StageReady, in time that a supervisor was there for; 0 for none.
+	StageReadyNano int64 `protobuf:"varint,60,opt,name=stage_ready_nano,json=stageReadyNano,proto3" json:"stage_ready_nano,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *CheckpointSession) Reset() {
@@ -769,6 +780,13 @@ func (x *CheckpointSession) GetStagedNano() int64 {
 	return 0
 }
 
+func (x *CheckpointSession) GetStageReadyNano() int64 {
+	if x != nil {
+		return x.StageReadyNano
+	}
+	return 0
+}
+
 // CheckpointTotals is what a session's messages add up to.
 type CheckpointTotals struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -786,7 +804,9 @@ type CheckpointTotals struct {
 	Ready     bool             `protobuf:"varint,60,opt,name=ready,proto3" json:"ready,omitempty"`
 	Begun     bool             `protobuf:"varint,61,opt,name=begun,proto3" json:"begun,omitempty"`
 	// The newest stage that a consumer is in.
-	Stage         uint32 `protobuf:"varint,51,opt,name=stage,proto3" json:"stage,omitempty"`
+	Stage uint32 `protobuf:"varint,51,opt,name=stage,proto3" json:"stage,omitempty"`
+	// The newest stage of a StageReady.
+	StageReady    uint32 `protobuf:"varint,52,opt,name=stage_ready,json=stageReady,proto3" json:"stage_ready,omitempty"`
 	ReadBytes     uint64 `protobuf:"varint,70,opt,name=read_bytes,json=readBytes,proto3" json:"read_bytes,omitempty"`
 	Reads         uint64 `protobuf:"varint,71,opt,name=reads,proto3" json:"reads,omitempty"`
 	ReadsTimed    bool   `protobuf:"varint,72,opt,name=reads_timed,json=readsTimed,proto3" json:"reads_timed,omitempty"`
@@ -912,6 +932,13 @@ func (x *CheckpointTotals) GetBegun() bool {
 func (x *CheckpointTotals) GetStage() uint32 {
 	if x != nil {
 		return x.Stage
+	}
+	return 0
+}
+
+func (x *CheckpointTotals) GetStageReady() uint32 {
+	if x != nil {
+		return x.StageReady
 	}
 	return 0
 }
@@ -1145,7 +1172,7 @@ var File_bulkhead_v1_checkpoint_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_checkpoint_proto_rawDesc = "" +
 	"\n" +
-	"\x1cbulkhead/v1/checkpoint.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x19bulkhead/v1/control.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/journal.proto\"\xc3\x06\n" +
+	"\x1cbulkhead/v1/checkpoint.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x19bulkhead/v1/control.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/journal.proto\"\xf7\x06\n" +
 	"\n" +
 	"Checkpoint\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12*\n" +
@@ -1174,7 +1201,8 @@ const file_bulkhead_v1_checkpoint_proto_rawDesc = "" +
 	"\x0ffirst_came_nano\x18> \x01(\x03R\rfirstCameNano\x12*\n" +
 	"\x11wait_clients_nano\x18? \x01(\x03R\x0fwaitClientsNano\x12\x1d\n" +
 	"\n" +
-	"wait_ended\x18@ \x01(\bR\twaitEnded\"\x8c\x01\n" +
+	"wait_ended\x18@ \x01(\bR\twaitEnded\x122\n" +
+	"\x06stages\x18A \x03(\v2\x1a.bulkhead.v1.StageGatheredR\x06stages\"\x8c\x01\n" +
 	"\x0eCheckpointMark\x12\x18\n" +
 	"\asegment\x18\x01 \x01(\rR\asegment\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x14\n" +
@@ -1192,7 +1220,7 @@ const file_bulkhead_v1_checkpoint_proto_rawDesc = "" +
 	"\rconnection_id\x18\x01 \x01(\x04R\fconnectionId\x12\x18\n" +
 	"\asession\x18\x02 \x01(\rR\asession\x12\x10\n" +
 	"\x03pid\x18\x03 \x01(\x05R\x03pid\x12\x12\n" +
-	"\x04peer\x18\x04 \x01(\tR\x04peer\"\xea\b\n" +
+	"\x04peer\x18\x04 \x01(\tR\x04peer\"\x94\t\n" +
 	"\x11CheckpointSession\x12\x18\n" +
 	"\asession\x18\x01 \x01(\rR\asession\x12\x1d\n" +
 	"\n" +
@@ -1229,7 +1257,8 @@ const file_bulkhead_v1_checkpoint_proto_rawDesc = "" +
 	"\x10drain_began_nano\x18\x1d \x01(\x03R\x0edrainBeganNano\x126\n" +
 	"\x05reads\x18F \x01(\v2 .bulkhead.v1.CheckpointLatenciesR\x05reads\x12\x1f\n" +
 	"\vstaged_nano\x18G \x01(\x03R\n" +
-	"stagedNano\"\xe3\x03\n" +
+	"stagedNano\x12(\n" +
+	"\x10stage_ready_nano\x18< \x01(\x03R\x0estageReadyNano\"\x84\x04\n" +
 	"\x10CheckpointTotals\x12\x1a\n" +
 	"\bmessages\x18\x01 \x01(\x04R\bmessages\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12\x16\n" +
@@ -1245,7 +1274,9 @@ const file_bulkhead_v1_checkpoint_proto_rawDesc = "" +
 	" \x01(\bR\astopped\x12\x14\n" +
 	"\x05ready\x18< \x01(\bR\x05ready\x12\x14\n" +
 	"\x05begun\x18= \x01(\bR\x05begun\x12\x14\n" +
-	"\x05stage\x183 \x01(\rR\x05stage\x12\x1d\n" +
+	"\x05stage\x183 \x01(\rR\x05stage\x12\x1f\n" +
+	"\vstage_ready\x184 \x01(\rR\n" +
+	"stageReady\x12\x1d\n" +
 	"\n" +
 	"read_bytes\x18F \x01(\x04R\treadBytes\x12\x14\n" +
 	"\x05reads\x18G \x01(\x04R\x05reads\x12\x1f\n" +
@@ -1292,9 +1323,10 @@ var file_bulkhead_v1_checkpoint_proto_goTypes = []any{
 	(*Gather)(nil),              // 9: bulkhead.v1.Gather
 	(*GatherEnded)(nil),         // 10: bulkhead.v1.GatherEnded
 	(*AssertionBreached)(nil),   // 11: bulkhead.v1.AssertionBreached
-	(*Hello)(nil),               // 12: bulkhead.v1.Hello
-	(SessionState)(0),           // 13: bulkhead.v1.SessionState
-	(*Identity)(nil),            // 14: bulkhead.v1.Identity
+	(*StageGathered)(nil),       // 12: bulkhead.v1.StageGathered
+	(*Hello)(nil),               // 13: bulkhead.v1.Hello
+	(SessionState)(0),           // 14: bulkhead.v1.SessionState
+	(*Identity)(nil),            // 15: bulkhead.v1.Identity
 }
 var file_bulkhead_v1_checkpoint_proto_depIdxs = []int32{
 	2,  // 0: bulkhead.v1.Checkpoint.clock:type_name -> bulkhead.v1.CheckpointClock
@@ -1303,20 +1335,21 @@ var file_bulkhead_v1_checkpoint_proto_depIdxs = []int32{
 	9,  // 3: bulkhead.v1.Checkpoint.gather:type_name -> bulkhead.v1.Gather
 	10, // 4: bulkhead.v1.Checkpoint.gathered:type_name -> bulkhead.v1.GatherEnded
 	11, // 5: bulkhead.v1.Checkpoint.breached:type_name -> bulkhead.v1.AssertionBreached
-	12, // 6: bulkhead.v1.CheckpointSession.hello:type_name -> bulkhead.v1.Hello
-	13, // 7: bulkhead.v1.CheckpointSession.state:type_name -> bulkhead.v1.SessionState
-	5,  // 8: bulkhead.v1.CheckpointSession.totals:type_name -> bulkhead.v1.CheckpointTotals
-	7,  // 9: bulkhead.v1.CheckpointSession.writes:type_name -> bulkhead.v1.CheckpointLatencies
-	8,  // 10: bulkhead.v1.CheckpointSession.digests:type_name -> bulkhead.v1.CheckpointDigests
-	14, // 11: bulkhead.v1.CheckpointSession.identity:type_name -> bulkhead.v1.Identity
-	7,  // 12: bulkhead.v1.CheckpointSession.reads:type_name -> bulkhead.v1.CheckpointLatencies
-	6,  // 13: bulkhead.v1.CheckpointTotals.beats:type_name -> bulkhead.v1.CheckpointBeats
-	6,  // 14: bulkhead.v1.CheckpointTotals.last_round:type_name -> bulkhead.v1.CheckpointBeats
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	12, // 6: bulkhead.v1.Checkpoint.stages:type_name -> bulkhead.v1.StageGathered
+	13, // 7: bulkhead.v1.CheckpointSession.hello:type_name -> bulkhead.v1.Hello
+	14, // 8: bulkhead.v1.CheckpointSession.state:type_name -> bulkhead.v1.SessionState
+	5,  // 9: bulkhead.v1.CheckpointSession.totals:type_name -> bulkhead.v1.CheckpointTotals
+	7,  // 10: bulkhead.v1.CheckpointSession.writes:type_name -> bulkhead.v1.CheckpointLatencies
+	8,  // 11: bulkhead.v1.CheckpointSession.digests:type_name -> bulkhead.v1.CheckpointDigests
+	15, // 12: bulkhead.v1.CheckpointSession.identity:type_name -> bulkhead.v1.Identity
+	7,  // 13: bulkhead.v1.CheckpointSession.reads:type_name -> bulkhead.v1.CheckpointLatencies
+	6,  // 14: bulkhead.v1.CheckpointTotals.beats:type_name -> bulkhead.v1.CheckpointBeats
+	6,  // 15: bulkhead.v1.CheckpointTotals.last_round:type_name -> bulkhead.v1.CheckpointBeats
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_checkpoint_proto_initOnce sync.Once

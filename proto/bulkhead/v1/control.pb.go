@@ -1472,6 +1472,8 @@ type StatusResponse struct {
 	Sandbox *Sandbox `protobuf:"bytes,31,opt,name=sandbox,proto3" json:"sandbox,omitempty"`
 	// How far the run has gathered its clients; unset if it does not, or not any longer.
 	Gather *GatherStatus `protobuf:"bytes,60,opt,name=gather,proto3" json:"gather,omitempty"`
+	// The stages for which clients wait for each other, in the order of their names.
+	StageWaits []*StageWait `protobuf:"bytes,61,rep,name=stage_waits,json=stageWaits,proto3" json:"stage_waits,omitempty"`
 	// The agents that are known, in the order of their names.
 	Agents []*AgentStatus `protobuf:"bytes,70,rep,name=agents,proto3" json:"agents,omitempty"`
 	// The reads beside the writing of all sessions together; unset if there are none.
@@ -1736,6 +1738,13 @@ func (x *StatusResponse) GetSandbox() *Sandbox {
 func (x *StatusResponse) GetGather() *GatherStatus {
 	if x != nil {
 		return x.Gather
+	}
+	return nil
+}
+
+func (x *StatusResponse) GetStageWaits() []*StageWait {
+	if x != nil {
+		return x.StageWaits
 	}
 	return nil
 }
@@ -2061,6 +2070,60 @@ func (x *GatherStatus) GetMissingLeftOut() uint32 {
 	return 0
 }
 
+// StageWait is a stage that is to begin for all clients together, and for which some wait.
+type StageWait struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Stage         string                 `protobuf:"bytes,1,opt,name=stage,proto3" json:"stage,omitempty"`
+	Gather        *GatherStatus          `protobuf:"bytes,2,opt,name=gather,proto3" json:"gather,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StageWait) Reset() {
+	*x = StageWait{}
+	mi := &file_bulkhead_v1_control_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StageWait) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StageWait) ProtoMessage() {}
+
+func (x *StageWait) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
+	mi := &file_bulkhead_v1_control_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StageWait.ProtoReflect.Descriptor instead.
+func (*StageWait) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *StageWait) GetStage() string {
+	if x != nil {
+		return x.Stage
+	}
+	return ""
+}
+
+func (x *StageWait) GetGather() *GatherStatus {
+	if x != nil {
+		return x.Gather
+	}
+	return nil
+}
+
 // SessionTotals is the sum over all sessions of a run.
 type SessionTotals struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2084,7 +2147,7 @@ type SessionTotals struct {
 
 func (x *SessionTotals) Reset() {
 	*x = SessionTotals{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2097,7 +2160,7 @@ func (*SessionTotals) ProtoMessage() {}
 
 func (x *SessionTotals) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2110,7 +2173,7 @@ func (x *SessionTotals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionTotals.ProtoReflect.Descriptor instead.
 func (*SessionTotals) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{20}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SessionTotals) GetCounts() []*SessionCount {
@@ -2194,7 +2257,7 @@ type SessionCount struct {
 
 func (x *SessionCount) Reset() {
 	*x = SessionCount{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2207,7 +2270,7 @@ func (*SessionCount) ProtoMessage() {}
 
 func (x *SessionCount) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2220,7 +2283,7 @@ func (x *SessionCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionCount.ProtoReflect.Descriptor instead.
 func (*SessionCount) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{21}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SessionCount) GetSessionState() SessionState {
@@ -2259,7 +2322,7 @@ type Reserve struct {
 
 func (x *Reserve) Reset() {
 	*x = Reserve{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2272,7 +2335,7 @@ func (*Reserve) ProtoMessage() {}
 
 func (x *Reserve) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2285,7 +2348,7 @@ func (x *Reserve) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reserve.ProtoReflect.Descriptor instead.
 func (*Reserve) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{22}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Reserve) GetKind() ReserveKind {
@@ -2396,7 +2459,7 @@ type SessionStatus struct {
 
 func (x *SessionStatus) Reset() {
 	*x = SessionStatus{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[23]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2409,7 +2472,7 @@ func (*SessionStatus) ProtoMessage() {}
 
 func (x *SessionStatus) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[23]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2422,7 +2485,7 @@ func (x *SessionStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionStatus.ProtoReflect.Descriptor instead.
 func (*SessionStatus) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{23}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SessionStatus) GetSessionId() string {
@@ -2672,7 +2735,7 @@ type ChunkWrites struct {
 
 func (x *ChunkWrites) Reset() {
 	*x = ChunkWrites{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[24]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2685,7 +2748,7 @@ func (*ChunkWrites) ProtoMessage() {}
 
 func (x *ChunkWrites) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[24]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2698,7 +2761,7 @@ func (x *ChunkWrites) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChunkWrites.ProtoReflect.Descriptor instead.
 func (*ChunkWrites) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{24}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ChunkWrites) GetCount() uint64 {
@@ -2788,7 +2851,7 @@ type Beats struct {
 
 func (x *Beats) Reset() {
 	*x = Beats{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[25]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2801,7 +2864,7 @@ func (*Beats) ProtoMessage() {}
 
 func (x *Beats) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[25]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2814,7 +2877,7 @@ func (x *Beats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Beats.ProtoReflect.Descriptor instead.
 func (*Beats) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{25}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Beats) GetAnswered() uint64 {
@@ -2890,7 +2953,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[26]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2903,7 +2966,7 @@ func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[26]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2916,7 +2979,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{26}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *DrainRequest) GetReason() string {
@@ -2937,7 +3000,7 @@ type DrainResponse struct {
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[27]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2950,7 +3013,7 @@ func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[27]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2963,7 +3026,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{27}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *DrainResponse) GetSessions() uint32 {
@@ -2985,7 +3048,7 @@ type DrainClientRequest struct {
 
 func (x *DrainClientRequest) Reset() {
 	*x = DrainClientRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[28]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2998,7 +3061,7 @@ func (*DrainClientRequest) ProtoMessage() {}
 
 func (x *DrainClientRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[28]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3011,7 +3074,7 @@ func (x *DrainClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainClientRequest.ProtoReflect.Descriptor instead.
 func (*DrainClientRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{28}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *DrainClientRequest) GetName() string {
@@ -3039,7 +3102,7 @@ type DrainClientResponse struct {
 
 func (x *DrainClientResponse) Reset() {
 	*x = DrainClientResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[29]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3052,7 +3115,7 @@ func (*DrainClientResponse) ProtoMessage() {}
 
 func (x *DrainClientResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[29]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3065,7 +3128,7 @@ func (x *DrainClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainClientResponse.ProtoReflect.Descriptor instead.
 func (*DrainClientResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{29}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *DrainClientResponse) GetSessions() uint32 {
@@ -3091,7 +3154,7 @@ type UpgradeRequest struct {
 
 func (x *UpgradeRequest) Reset() {
 	*x = UpgradeRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[30]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3104,7 +3167,7 @@ func (*UpgradeRequest) ProtoMessage() {}
 
 func (x *UpgradeRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[30]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3117,7 +3180,7 @@ func (x *UpgradeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpgradeRequest.ProtoReflect.Descriptor instead.
 func (*UpgradeRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{30}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *UpgradeRequest) GetVersion() string {
@@ -3161,7 +3224,7 @@ type UpgradeResponse struct {
 
 func (x *UpgradeResponse) Reset() {
 	*x = UpgradeResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[31]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3174,7 +3237,7 @@ func (*UpgradeResponse) ProtoMessage() {}
 
 func (x *UpgradeResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[31]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3187,7 +3250,7 @@ func (x *UpgradeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpgradeResponse.ProtoReflect.Descriptor instead.
 func (*UpgradeResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{31}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *UpgradeResponse) GetVersion() string {
@@ -3320,7 +3383,7 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x15\n" +
 	"\x06job_id\x18P \x01(\tR\x05jobId\"\x11\n" +
 	"\x0fStopJobResponse\"\x0f\n" +
-	"\rStatusRequest\"\xe9\v\n" +
+	"\rStatusRequest\"\xa2\f\n" +
 	"\x0eStatusResponse\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
 	"\arun_dir\x18\x02 \x01(\tR\x06runDir\x12\x16\n" +
@@ -3356,7 +3419,9 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x06totals\x18\x1d \x01(\v2\x1a.bulkhead.v1.SessionTotalsR\x06totals\x12:\n" +
 	"\vcertificate\x18\x1e \x01(\v2\x18.bulkhead.v1.CertificateR\vcertificate\x12.\n" +
 	"\asandbox\x18\x1f \x01(\v2\x14.bulkhead.v1.SandboxR\asandbox\x121\n" +
-	"\x06gather\x18< \x01(\v2\x19.bulkhead.v1.GatherStatusR\x06gather\x120\n" +
+	"\x06gather\x18< \x01(\v2\x19.bulkhead.v1.GatherStatusR\x06gather\x127\n" +
+	"\vstage_waits\x18= \x03(\v2\x16.bulkhead.v1.StageWaitR\n" +
+	"stageWaits\x120\n" +
 	"\x06agents\x18F \x03(\v2\x18.bulkhead.v1.AgentStatusR\x06agents\x127\n" +
 	"\n" +
 	"read_calls\x18G \x01(\v2\x18.bulkhead.v1.ChunkWritesR\treadCalls\x12<\n" +
@@ -3391,7 +3456,10 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\bexpected\x18\x02 \x01(\rR\bexpected\x12\x1b\n" +
 	"\tleft_nano\x18\x03 \x01(\x03R\bleftNano\x124\n" +
 	"\amissing\x18\x04 \x03(\v2\x1a.bulkhead.v1.GatherMissingR\amissing\x12(\n" +
-	"\x10missing_left_out\x18\x05 \x01(\rR\x0emissingLeftOut\"\xe6\x02\n" +
+	"\x10missing_left_out\x18\x05 \x01(\rR\x0emissingLeftOut\"T\n" +
+	"\tStageWait\x12\x14\n" +
+	"\x05stage\x18\x01 \x01(\tR\x05stage\x121\n" +
+	"\x06gather\x18\x02 \x01(\v2\x19.bulkhead.v1.GatherStatusR\x06gather\"\xe6\x02\n" +
 	"\rSessionTotals\x121\n" +
 	"\x06counts\x18\x01 \x03(\v2\x19.bulkhead.v1.SessionCountR\x06counts\x12\x14\n" +
 	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\x12\x16\n" +
@@ -3554,7 +3622,7 @@ func file_bulkhead_v1_control_proto_rawDescGZIP() []byte {
 }
 
 var file_bulkhead_v1_control_proto_enumTypes [4]protoimpl.EnumInfo
-var file_bulkhead_v1_control_proto_msgTypes [33]protoimpl.MessageInfo
+var file_bulkhead_v1_control_proto_msgTypes [34]protoimpl.MessageInfo
 var file_bulkhead_v1_control_proto_goTypes = []any{
 	(AssertionState)(0),         // 0: bulkhead.v1.AssertionState
 	(RunState)(0),               // 1: bulkhead.v1.RunState
@@ -3580,29 +3648,30 @@ var file_bulkhead_v1_control_proto_goTypes = []any{
 	(*AgentStatus)(nil),         // 21: bulkhead.v1.AgentStatus
 	(*AssertionStatus)(nil),     // 22: bulkhead.v1.AssertionStatus
 	(*GatherStatus)(nil),        // 23: bulkhead.v1.GatherStatus
-	(*SessionTotals)(nil),       // 24: bulkhead.v1.SessionTotals
-	(*SessionCount)(nil),        // 25: bulkhead.v1.SessionCount
-	(*Reserve)(nil),             // 26: bulkhead.v1.Reserve
-	(*SessionStatus)(nil),       // 27: bulkhead.v1.SessionStatus
-	(*ChunkWrites)(nil),         // 28: bulkhead.v1.ChunkWrites
-	(*Beats)(nil),               // 29: bulkhead.v1.Beats
-	(*DrainRequest)(nil),        // 30: bulkhead.v1.DrainRequest
-	(*DrainResponse)(nil),       // 31: bulkhead.v1.DrainResponse
-	(*DrainClientRequest)(nil),  // 32: bulkhead.v1.DrainClientRequest
-	(*DrainClientResponse)(nil), // 33: bulkhead.v1.DrainClientResponse
-	(*UpgradeRequest)(nil),      // 34: bulkhead.v1.UpgradeRequest
-	(*UpgradeResponse)(nil),     // 35: bulkhead.v1.UpgradeResponse
-	nil,                         // 36: bulkhead.v1.JobEntry.LabelsEntry
-	(*TaskReport)(nil),          // 37: bulkhead.v1.TaskReport
-	(*Certificate)(nil),         // 38: bulkhead.v1.Certificate
-	(*Sandbox)(nil),             // 39: bulkhead.v1.Sandbox
-	(*Allowance)(nil),           // 40: bulkhead.v1.Allowance
-	(*GatherMissing)(nil),       // 41: bulkhead.v1.GatherMissing
+	(*StageWait)(nil),           // 24: bulkhead.v1.StageWait
+	(*SessionTotals)(nil),       // 25: bulkhead.v1.SessionTotals
+	(*SessionCount)(nil),        // 26: bulkhead.v1.SessionCount
+	(*Reserve)(nil),             // 27: bulkhead.v1.Reserve
+	(*SessionStatus)(nil),       // 28: bulkhead.v1.SessionStatus
+	(*ChunkWrites)(nil),         // 29: bulkhead.v1.ChunkWrites
+	(*Beats)(nil),               // 30: bulkhead.v1.Beats
+	(*DrainRequest)(nil),        // 31: bulkhead.v1.DrainRequest
+	(*DrainResponse)(nil),       // 32: bulkhead.v1.DrainResponse
+	(*DrainClientRequest)(nil),  // 33: bulkhead.v1.DrainClientRequest
+	(*DrainClientResponse)(nil), // 34: bulkhead.v1.DrainClientResponse
+	(*UpgradeRequest)(nil),      // 35: bulkhead.v1.UpgradeRequest
+	(*UpgradeResponse)(nil),     // 36: bulkhead.v1.UpgradeResponse
+	nil,                         // 37: bulkhead.v1.JobEntry.LabelsEntry
+	(*TaskReport)(nil),          // 38: bulkhead.v1.TaskReport
+	(*Certificate)(nil),         // 39: bulkhead.v1.Certificate
+	(*Sandbox)(nil),             // 40: bulkhead.v1.Sandbox
+	(*Allowance)(nil),           // 41: bulkhead.v1.Allowance
+	(*GatherMissing)(nil),       // 42: bulkhead.v1.GatherMissing
 }
 var file_bulkhead_v1_control_proto_depIdxs = []int32{
 	5,  // 0: bulkhead.v1.RunJobRequest.job:type_name -> bulkhead.v1.Job
 	6,  // 1: bulkhead.v1.Job.clients:type_name -> bulkhead.v1.JobEntry
-	36, // 2: bulkhead.v1.JobEntry.labels:type_name -> bulkhead.v1.JobEntry.LabelsEntry
+	37, // 2: bulkhead.v1.JobEntry.labels:type_name -> bulkhead.v1.JobEntry.LabelsEntry
 	12, // 3: bulkhead.v1.JobEvent.task:type_name -> bulkhead.v1.JobTask
 	13, // 4: bulkhead.v1.JobEvent.begun:type_name -> bulkhead.v1.JobRun
 	13, // 5: bulkhead.v1.JobEvent.ended:type_name -> bulkhead.v1.JobRun
@@ -3611,48 +3680,50 @@ var file_bulkhead_v1_control_proto_depIdxs = []int32{
 	11, // 8: bulkhead.v1.JobEvent.over:type_name -> bulkhead.v1.JobOver
 	8,  // 9: bulkhead.v1.JobEvent.taken:type_name -> bulkhead.v1.JobTaken
 	10, // 10: bulkhead.v1.JobVersions.agents:type_name -> bulkhead.v1.JobVersion
-	37, // 11: bulkhead.v1.JobTask.report:type_name -> bulkhead.v1.TaskReport
-	27, // 12: bulkhead.v1.StatusResponse.sessions:type_name -> bulkhead.v1.SessionStatus
-	28, // 13: bulkhead.v1.StatusResponse.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
-	26, // 14: bulkhead.v1.StatusResponse.reserves:type_name -> bulkhead.v1.Reserve
+	38, // 11: bulkhead.v1.JobTask.report:type_name -> bulkhead.v1.TaskReport
+	28, // 12: bulkhead.v1.StatusResponse.sessions:type_name -> bulkhead.v1.SessionStatus
+	29, // 13: bulkhead.v1.StatusResponse.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
+	27, // 14: bulkhead.v1.StatusResponse.reserves:type_name -> bulkhead.v1.Reserve
 	1,  // 15: bulkhead.v1.StatusResponse.run_state:type_name -> bulkhead.v1.RunState
-	24, // 16: bulkhead.v1.StatusResponse.totals:type_name -> bulkhead.v1.SessionTotals
-	38, // 17: bulkhead.v1.StatusResponse.certificate:type_name -> bulkhead.v1.Certificate
-	39, // 18: bulkhead.v1.StatusResponse.sandbox:type_name -> bulkhead.v1.Sandbox
+	25, // 16: bulkhead.v1.StatusResponse.totals:type_name -> bulkhead.v1.SessionTotals
+	39, // 17: bulkhead.v1.StatusResponse.certificate:type_name -> bulkhead.v1.Certificate
+	40, // 18: bulkhead.v1.StatusResponse.sandbox:type_name -> bulkhead.v1.Sandbox
 	23, // 19: bulkhead.v1.StatusResponse.gather:type_name -> bulkhead.v1.GatherStatus
-	21, // 20: bulkhead.v1.StatusResponse.agents:type_name -> bulkhead.v1.AgentStatus
-	28, // 21: bulkhead.v1.StatusResponse.read_calls:type_name -> bulkhead.v1.ChunkWrites
-	22, // 22: bulkhead.v1.StatusResponse.assertions:type_name -> bulkhead.v1.AssertionStatus
-	40, // 23: bulkhead.v1.AgentStatus.allowances:type_name -> bulkhead.v1.Allowance
-	37, // 24: bulkhead.v1.AgentStatus.task:type_name -> bulkhead.v1.TaskReport
-	0,  // 25: bulkhead.v1.AssertionStatus.state:type_name -> bulkhead.v1.AssertionState
-	41, // 26: bulkhead.v1.GatherStatus.missing:type_name -> bulkhead.v1.GatherMissing
-	25, // 27: bulkhead.v1.SessionTotals.counts:type_name -> bulkhead.v1.SessionCount
-	2,  // 28: bulkhead.v1.SessionCount.session_state:type_name -> bulkhead.v1.SessionState
-	3,  // 29: bulkhead.v1.Reserve.kind:type_name -> bulkhead.v1.ReserveKind
-	28, // 30: bulkhead.v1.SessionStatus.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
-	29, // 31: bulkhead.v1.SessionStatus.beats:type_name -> bulkhead.v1.Beats
-	2,  // 32: bulkhead.v1.SessionStatus.session_state:type_name -> bulkhead.v1.SessionState
-	28, // 33: bulkhead.v1.SessionStatus.read_calls:type_name -> bulkhead.v1.ChunkWrites
-	19, // 34: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
-	30, // 35: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
-	32, // 36: bulkhead.v1.ControlService.DrainClient:input_type -> bulkhead.v1.DrainClientRequest
-	34, // 37: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
-	4,  // 38: bulkhead.v1.ControlService.RunJob:input_type -> bulkhead.v1.RunJobRequest
-	15, // 39: bulkhead.v1.ControlService.Text:input_type -> bulkhead.v1.TextRequest
-	17, // 40: bulkhead.v1.ControlService.StopJob:input_type -> bulkhead.v1.StopJobRequest
-	20, // 41: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
-	31, // 42: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
-	33, // 43: bulkhead.v1.ControlService.DrainClient:output_type -> bulkhead.v1.DrainClientResponse
-	35, // 44: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
-	7,  // 45: bulkhead.v1.ControlService.RunJob:output_type -> bulkhead.v1.JobEvent
-	16, // 46: bulkhead.v1.ControlService.Text:output_type -> bulkhead.v1.TextPart
-	18, // 47: bulkhead.v1.ControlService.StopJob:output_type -> bulkhead.v1.StopJobResponse
-	41, // [41:48] is the sub-list for method output_type
-	34, // [34:41] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	24, // 20: bulkhead.v1.StatusResponse.stage_waits:type_name -> bulkhead.v1.StageWait
+	21, // 21: bulkhead.v1.StatusResponse.agents:type_name -> bulkhead.v1.AgentStatus
+	29, // 22: bulkhead.v1.StatusResponse.read_calls:type_name -> bulkhead.v1.ChunkWrites
+	22, // 23: bulkhead.v1.StatusResponse.assertions:type_name -> bulkhead.v1.AssertionStatus
+	41, // 24: bulkhead.v1.AgentStatus.allowances:type_name -> bulkhead.v1.Allowance
+	38, // 25: bulkhead.v1.AgentStatus.task:type_name -> bulkhead.v1.TaskReport
+	0,  // 26: bulkhead.v1.AssertionStatus.state:type_name -> bulkhead.v1.AssertionState
+	42, // 27: bulkhead.v1.GatherStatus.missing:type_name -> bulkhead.v1.GatherMissing
+	23, // 28: bulkhead.v1.StageWait.gather:type_name -> bulkhead.v1.GatherStatus
+	26, // 29: bulkhead.v1.SessionTotals.counts:type_name -> bulkhead.v1.SessionCount
+	2,  // 30: bulkhead.v1.SessionCount.session_state:type_name -> bulkhead.v1.SessionState
+	3,  // 31: bulkhead.v1.Reserve.kind:type_name -> bulkhead.v1.ReserveKind
+	29, // 32: bulkhead.v1.SessionStatus.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
+	30, // 33: bulkhead.v1.SessionStatus.beats:type_name -> bulkhead.v1.Beats
+	2,  // 34: bulkhead.v1.SessionStatus.session_state:type_name -> bulkhead.v1.SessionState
+	29, // 35: bulkhead.v1.SessionStatus.read_calls:type_name -> bulkhead.v1.ChunkWrites
+	19, // 36: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
+	31, // 37: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
+	33, // 38: bulkhead.v1.ControlService.DrainClient:input_type -> bulkhead.v1.DrainClientRequest
+	35, // 39: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
+	4,  // 40: bulkhead.v1.ControlService.RunJob:input_type -> bulkhead.v1.RunJobRequest
+	15, // 41: bulkhead.v1.ControlService.Text:input_type -> bulkhead.v1.TextRequest
+	17, // 42: bulkhead.v1.ControlService.StopJob:input_type -> bulkhead.v1.StopJobRequest
+	20, // 43: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
+	32, // 44: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
+	34, // 45: bulkhead.v1.ControlService.DrainClient:output_type -> bulkhead.v1.DrainClientResponse
+	36, // 46: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
+	7,  // 47: bulkhead.v1.ControlService.RunJob:output_type -> bulkhead.v1.JobEvent
+	16, // 48: bulkhead.v1.ControlService.Text:output_type -> bulkhead.v1.TextPart
+	18, // 49: bulkhead.v1.ControlService.StopJob:output_type -> bulkhead.v1.StopJobResponse
+	43, // [43:50] is the sub-list for method output_type
+	36, // [36:43] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_control_proto_initOnce sync.Once
@@ -3685,7 +3756,7 @@ func file_bulkhead_v1_control_proto_build() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_control_proto_rawDesc), len(file_bulkhead_v1_control_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   33,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

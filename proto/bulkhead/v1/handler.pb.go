@@ -229,6 +229,7 @@ type SupervisorFrame struct {
 	//	*SupervisorFrame_Secure
 	//	*SupervisorFrame_Signature
 	//	*SupervisorFrame_Begin
+	//	*SupervisorFrame_StageBegin
 	//	*SupervisorFrame_Task
 	//	*SupervisorFrame_StopTask
 	Frame         isSupervisorFrame_Frame `protobuf_oneof:"frame"`
@@ -355,6 +356,15 @@ func (x *SupervisorFrame) GetBegin() *Begin {
 	return nil
 }
 
+func (x *SupervisorFrame) GetStageBegin() *StageBegin {
+	if x != nil {
+		if x, ok := x.Frame.(*SupervisorFrame_StageBegin); ok {
+			return x.StageBegin
+		}
+	}
+	return nil
+}
+
 func (x *SupervisorFrame) GetTask() *Task {
 	if x != nil {
 		if x, ok := x.Frame.(*SupervisorFrame_Task); ok {
@@ -423,6 +433,10 @@ type SupervisorFrame_Begin struct {
 	Begin *Begin `protobuf:"bytes,60,opt,name=begin,proto3,oneof"`
 }
 
+type SupervisorFrame_StageBegin struct {
+	StageBegin *StageBegin `protobuf:"bytes,62,opt,name=stage_begin,json=stageBegin,proto3,oneof"`
+}
+
 type SupervisorFrame_Task struct {
 	// Relayed to the agent.
 	Task *Task `protobuf:"bytes,70,opt,name=task,proto3,oneof"`
@@ -449,6 +463,8 @@ func (*SupervisorFrame_Secure) isSupervisorFrame_Frame() {}
 func (*SupervisorFrame_Signature) isSupervisorFrame_Frame() {}
 
 func (*SupervisorFrame_Begin) isSupervisorFrame_Frame() {}
+
+func (*SupervisorFrame_StageBegin) isSupervisorFrame_Frame() {}
 
 func (*SupervisorFrame_Task) isSupervisorFrame_Frame() {}
 
@@ -1481,7 +1497,7 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\rProbeResponse\x12)\n" +
 	"\x10protocol_version\x18\x01 \x01(\rR\x0fprotocolVersion\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x05R\x03pid\x12#\n" +
-	"\rconnection_id\x18\x03 \x01(\x04R\fconnectionId\"\x91\x04\n" +
+	"\rconnection_id\x18\x03 \x01(\x04R\fconnectionId\"\xcd\x04\n" +
 	"\x0fSupervisorFrame\x12'\n" +
 	"\x04open\x18\x01 \x01(\v2\x11.bulkhead.v1.OpenH\x00R\x04open\x120\n" +
 	"\awelcome\x18\x02 \x01(\v2\x14.bulkhead.v1.WelcomeH\x00R\awelcome\x12$\n" +
@@ -1491,7 +1507,9 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\x04ping\x18\x06 \x01(\v2\x11.bulkhead.v1.PingH\x00R\x04ping\x12-\n" +
 	"\x06secure\x18\a \x01(\v2\x13.bulkhead.v1.SecureH\x00R\x06secure\x126\n" +
 	"\tsignature\x18\b \x01(\v2\x16.bulkhead.v1.SignatureH\x00R\tsignature\x12*\n" +
-	"\x05begin\x18< \x01(\v2\x12.bulkhead.v1.BeginH\x00R\x05begin\x12'\n" +
+	"\x05begin\x18< \x01(\v2\x12.bulkhead.v1.BeginH\x00R\x05begin\x12:\n" +
+	"\vstage_begin\x18> \x01(\v2\x17.bulkhead.v1.StageBeginH\x00R\n" +
+	"stageBegin\x12'\n" +
 	"\x04task\x18F \x01(\v2\x11.bulkhead.v1.TaskH\x00R\x04task\x124\n" +
 	"\tstop_task\x18G \x01(\v2\x15.bulkhead.v1.StopTaskH\x00R\bstopTaskB\a\n" +
 	"\x05frame\"\xc2\x02\n" +
@@ -1623,13 +1641,14 @@ var file_bulkhead_v1_handler_proto_goTypes = []any{
 	(*Ack)(nil),             // 18: bulkhead.v1.Ack
 	(*Drain)(nil),           // 19: bulkhead.v1.Drain
 	(*Begin)(nil),           // 20: bulkhead.v1.Begin
-	(*Task)(nil),            // 21: bulkhead.v1.Task
-	(*StopTask)(nil),        // 22: bulkhead.v1.StopTask
-	(*Limits)(nil),          // 23: bulkhead.v1.Limits
-	(Reason)(0),             // 24: bulkhead.v1.Reason
-	(*Hello)(nil),           // 25: bulkhead.v1.Hello
-	(*Goodbye)(nil),         // 26: bulkhead.v1.Goodbye
-	(*AgentReport)(nil),     // 27: bulkhead.v1.AgentReport
+	(*StageBegin)(nil),      // 21: bulkhead.v1.StageBegin
+	(*Task)(nil),            // 22: bulkhead.v1.Task
+	(*StopTask)(nil),        // 23: bulkhead.v1.StopTask
+	(*Limits)(nil),          // 24: bulkhead.v1.Limits
+	(Reason)(0),             // 25: bulkhead.v1.Reason
+	(*Hello)(nil),           // 26: bulkhead.v1.Hello
+	(*Goodbye)(nil),         // 27: bulkhead.v1.Goodbye
+	(*AgentReport)(nil),     // 28: bulkhead.v1.AgentReport
 }
 var file_bulkhead_v1_handler_proto_depIdxs = []int32{
 	4,  // 0: bulkhead.v1.SupervisorFrame.open:type_name -> bulkhead.v1.Open
@@ -1641,32 +1660,33 @@ var file_bulkhead_v1_handler_proto_depIdxs = []int32{
 	5,  // 6: bulkhead.v1.SupervisorFrame.secure:type_name -> bulkhead.v1.Secure
 	6,  // 7: bulkhead.v1.SupervisorFrame.signature:type_name -> bulkhead.v1.Signature
 	20, // 8: bulkhead.v1.SupervisorFrame.begin:type_name -> bulkhead.v1.Begin
-	21, // 9: bulkhead.v1.SupervisorFrame.task:type_name -> bulkhead.v1.Task
-	22, // 10: bulkhead.v1.SupervisorFrame.stop_task:type_name -> bulkhead.v1.StopTask
-	23, // 11: bulkhead.v1.Open.limits:type_name -> bulkhead.v1.Limits
-	24, // 12: bulkhead.v1.Finish.reason:type_name -> bulkhead.v1.Reason
-	16, // 13: bulkhead.v1.Finish.metadata:type_name -> bulkhead.v1.Finish.MetadataEntry
-	25, // 14: bulkhead.v1.HandlerFrame.hello:type_name -> bulkhead.v1.Hello
-	14, // 15: bulkhead.v1.HandlerFrame.batch:type_name -> bulkhead.v1.SealedBatch
-	26, // 16: bulkhead.v1.HandlerFrame.goodbye:type_name -> bulkhead.v1.Goodbye
-	15, // 17: bulkhead.v1.HandlerFrame.end:type_name -> bulkhead.v1.End
-	8,  // 18: bulkhead.v1.HandlerFrame.pong:type_name -> bulkhead.v1.Pong
-	13, // 19: bulkhead.v1.HandlerFrame.resent:type_name -> bulkhead.v1.Resent
-	11, // 20: bulkhead.v1.HandlerFrame.sign:type_name -> bulkhead.v1.Sign
-	12, // 21: bulkhead.v1.HandlerFrame.proof:type_name -> bulkhead.v1.Proof
-	27, // 22: bulkhead.v1.HandlerFrame.agent_report:type_name -> bulkhead.v1.AgentReport
-	0,  // 23: bulkhead.v1.End.class:type_name -> bulkhead.v1.EndClass
-	25, // 24: bulkhead.v1.End.hello:type_name -> bulkhead.v1.Hello
-	24, // 25: bulkhead.v1.End.reason:type_name -> bulkhead.v1.Reason
-	3,  // 26: bulkhead.v1.HandlerService.Serve:input_type -> bulkhead.v1.SupervisorFrame
-	1,  // 27: bulkhead.v1.HandlerService.Probe:input_type -> bulkhead.v1.ProbeRequest
-	10, // 28: bulkhead.v1.HandlerService.Serve:output_type -> bulkhead.v1.HandlerFrame
-	2,  // 29: bulkhead.v1.HandlerService.Probe:output_type -> bulkhead.v1.ProbeResponse
-	28, // [28:30] is the sub-list for method output_type
-	26, // [26:28] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	21, // 9: bulkhead.v1.SupervisorFrame.stage_begin:type_name -> bulkhead.v1.StageBegin
+	22, // 10: bulkhead.v1.SupervisorFrame.task:type_name -> bulkhead.v1.Task
+	23, // 11: bulkhead.v1.SupervisorFrame.stop_task:type_name -> bulkhead.v1.StopTask
+	24, // 12: bulkhead.v1.Open.limits:type_name -> bulkhead.v1.Limits
+	25, // 13: bulkhead.v1.Finish.reason:type_name -> bulkhead.v1.Reason
+	16, // 14: bulkhead.v1.Finish.metadata:type_name -> bulkhead.v1.Finish.MetadataEntry
+	26, // 15: bulkhead.v1.HandlerFrame.hello:type_name -> bulkhead.v1.Hello
+	14, // 16: bulkhead.v1.HandlerFrame.batch:type_name -> bulkhead.v1.SealedBatch
+	27, // 17: bulkhead.v1.HandlerFrame.goodbye:type_name -> bulkhead.v1.Goodbye
+	15, // 18: bulkhead.v1.HandlerFrame.end:type_name -> bulkhead.v1.End
+	8,  // 19: bulkhead.v1.HandlerFrame.pong:type_name -> bulkhead.v1.Pong
+	13, // 20: bulkhead.v1.HandlerFrame.resent:type_name -> bulkhead.v1.Resent
+	11, // 21: bulkhead.v1.HandlerFrame.sign:type_name -> bulkhead.v1.Sign
+	12, // 22: bulkhead.v1.HandlerFrame.proof:type_name -> bulkhead.v1.Proof
+	28, // 23: bulkhead.v1.HandlerFrame.agent_report:type_name -> bulkhead.v1.AgentReport
+	0,  // 24: bulkhead.v1.End.class:type_name -> bulkhead.v1.EndClass
+	26, // 25: bulkhead.v1.End.hello:type_name -> bulkhead.v1.Hello
+	25, // 26: bulkhead.v1.End.reason:type_name -> bulkhead.v1.Reason
+	3,  // 27: bulkhead.v1.HandlerService.Serve:input_type -> bulkhead.v1.SupervisorFrame
+	1,  // 28: bulkhead.v1.HandlerService.Probe:input_type -> bulkhead.v1.ProbeRequest
+	10, // 29: bulkhead.v1.HandlerService.Serve:output_type -> bulkhead.v1.HandlerFrame
+	2,  // 30: bulkhead.v1.HandlerService.Probe:output_type -> bulkhead.v1.ProbeResponse
+	29, // [29:31] is the sub-list for method output_type
+	27, // [27:29] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_handler_proto_initOnce sync.Once
@@ -1691,6 +1711,7 @@ func file_bulkhead_v1_handler_proto_build() {
 		(*SupervisorFrame_Secure)(nil),
 		(*SupervisorFrame_Signature)(nil),
 		(*SupervisorFrame_Begin)(nil),
+		(*SupervisorFrame_StageBegin)(nil),
 		(*SupervisorFrame_Task)(nil),
 		(*SupervisorFrame_StopTask)(nil),
 	}

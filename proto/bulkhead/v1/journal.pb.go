@@ -676,6 +676,7 @@ type Record struct {
 	//	*Record_SessionSilent
 	//	*Record_GatherEnded
 	//	*Record_WaitEnded
+	//	*Record_StageGathered
 	//	*Record_SessionDrained
 	//	*Record_AssertionBreached
 	//	*Record_JobStarted
@@ -897,6 +898,15 @@ func (x *Record) GetWaitEnded() *WaitEnded {
 	return nil
 }
 
+func (x *Record) GetStageGathered() *StageGathered {
+	if x != nil {
+		if x, ok := x.Entry.(*Record_StageGathered); ok {
+			return x.StageGathered
+		}
+	}
+	return nil
+}
+
 func (x *Record) GetSessionDrained() *SessionDrained {
 	if x != nil {
 		if x, ok := x.Entry.(*Record_SessionDrained); ok {
@@ -1055,6 +1065,10 @@ type Record_WaitEnded struct {
 	WaitEnded *WaitEnded `protobuf:"bytes,61,opt,name=wait_ended,json=waitEnded,proto3,oneof"`
 }
 
+type Record_StageGathered struct {
+	StageGathered *StageGathered `protobuf:"bytes,62,opt,name=stage_gathered,json=stageGathered,proto3,oneof"`
+}
+
 type Record_SessionDrained struct {
 	SessionDrained *SessionDrained `protobuf:"bytes,65,opt,name=session_drained,json=sessionDrained,proto3,oneof"`
 }
@@ -1120,6 +1134,8 @@ func (*Record_SessionSilent) isRecord_Entry() {}
 func (*Record_GatherEnded) isRecord_Entry() {}
 
 func (*Record_WaitEnded) isRecord_Entry() {}
+
+func (*Record_StageGathered) isRecord_Entry() {}
 
 func (*Record_SessionDrained) isRecord_Entry() {}
 
@@ -1771,6 +1787,100 @@ func (x *GatherEnded) GetMissing() []*GatherMissing {
 	return nil
 }
 
+// StageGathered is the decision when a stage begins for which clients wait for each other. It is
+// durable before any client is told. The last one of a stage counts: another follows if the first was
+// not durable in time for its own begin.
+type StageGathered struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the stage.
+	Stage string `protobuf:"bytes,1,opt,name=stage,proto3" json:"stage,omitempty"`
+	// COMPLETE, or SHORT where the time was over for those that are missing.
+	How GatherEnd `protobuf:"varint,2,opt,name=how,proto3,enum=bulkhead.v1.GatherEnd" json:"how,omitempty"`
+	// When it begins, with its pause, by the clock of Record.elapsed_nano on this boot of the machine.
+	BeginElapsedNano int64 `protobuf:"varint,3,opt,name=begin_elapsed_nano,json=beginElapsedNano,proto3" json:"begin_elapsed_nano,omitempty"`
+	// The sessions that were ready.
+	Ready []uint32 `protobuf:"varint,4,rep,packed,name=ready,proto3" json:"ready,omitempty"`
+	// Who was missing.
+	Missing []*GatherMissing `protobuf:"bytes,5,rep,name=missing,proto3" json:"missing,omitempty"`
+	// How long the first of them had waited.
+	WaitedNano    int64 `protobuf:"varint,6,opt,name=waited_nano,json=waitedNano,proto3" json:"waited_nano,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StageGathered) Reset() {
+	*x = StageGathered{}
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StageGathered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StageGathered) ProtoMessage() {}
+
+func (x *StageGathered) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StageGathered.ProtoReflect.Descriptor instead.
+func (*StageGathered) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *StageGathered) GetStage() string {
+	if x != nil {
+		return x.Stage
+	}
+	return ""
+}
+
+func (x *StageGathered) GetHow() GatherEnd {
+	if x != nil {
+		return x.How
+	}
+	return GatherEnd_GATHER_END_UNSPECIFIED
+}
+
+func (x *StageGathered) GetBeginElapsedNano() int64 {
+	if x != nil {
+		return x.BeginElapsedNano
+	}
+	return 0
+}
+
+func (x *StageGathered) GetReady() []uint32 {
+	if x != nil {
+		return x.Ready
+	}
+	return nil
+}
+
+func (x *StageGathered) GetMissing() []*GatherMissing {
+	if x != nil {
+		return x.Missing
+	}
+	return nil
+}
+
+func (x *StageGathered) GetWaitedNano() int64 {
+	if x != nil {
+		return x.WaitedNano
+	}
+	return 0
+}
+
 // GatherMissing is a client that was awaited and not ready, or several of unknown names.
 type GatherMissing struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1787,7 +1897,7 @@ type GatherMissing struct {
 
 func (x *GatherMissing) Reset() {
 	*x = GatherMissing{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1800,7 +1910,7 @@ func (*GatherMissing) ProtoMessage() {}
 
 func (x *GatherMissing) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1813,7 +1923,7 @@ func (x *GatherMissing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GatherMissing.ProtoReflect.Descriptor instead.
 func (*GatherMissing) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GatherMissing) GetName() string {
@@ -1857,7 +1967,7 @@ type WaitEnded struct {
 
 func (x *WaitEnded) Reset() {
 	*x = WaitEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1870,7 +1980,7 @@ func (*WaitEnded) ProtoMessage() {}
 
 func (x *WaitEnded) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1883,7 +1993,7 @@ func (x *WaitEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitEnded.ProtoReflect.Descriptor instead.
 func (*WaitEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *WaitEnded) GetWaitedNano() int64 {
@@ -1925,7 +2035,7 @@ type Settings struct {
 
 func (x *Settings) Reset() {
 	*x = Settings{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1938,7 +2048,7 @@ func (*Settings) ProtoMessage() {}
 
 func (x *Settings) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1951,7 +2061,7 @@ func (x *Settings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settings.ProtoReflect.Descriptor instead.
 func (*Settings) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Settings) GetLingerNano() int64 {
@@ -2039,7 +2149,7 @@ type Host struct {
 
 func (x *Host) Reset() {
 	*x = Host{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2052,7 +2162,7 @@ func (*Host) ProtoMessage() {}
 
 func (x *Host) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2065,7 +2175,7 @@ func (x *Host) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Host.ProtoReflect.Descriptor instead.
 func (*Host) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{11}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Host) GetName() string {
@@ -2126,7 +2236,7 @@ type SessionOpened struct {
 
 func (x *SessionOpened) Reset() {
 	*x = SessionOpened{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2139,7 +2249,7 @@ func (*SessionOpened) ProtoMessage() {}
 
 func (x *SessionOpened) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2152,7 +2262,7 @@ func (x *SessionOpened) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionOpened.ProtoReflect.Descriptor instead.
 func (*SessionOpened) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{12}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SessionOpened) GetSession() uint32 {
@@ -2213,7 +2323,7 @@ type SessionAttached struct {
 
 func (x *SessionAttached) Reset() {
 	*x = SessionAttached{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2226,7 +2336,7 @@ func (*SessionAttached) ProtoMessage() {}
 
 func (x *SessionAttached) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2239,7 +2349,7 @@ func (x *SessionAttached) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionAttached.ProtoReflect.Descriptor instead.
 func (*SessionAttached) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{13}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SessionAttached) GetSession() uint32 {
@@ -2353,7 +2463,7 @@ type Contradiction struct {
 
 func (x *Contradiction) Reset() {
 	*x = Contradiction{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2366,7 +2476,7 @@ func (*Contradiction) ProtoMessage() {}
 
 func (x *Contradiction) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2379,7 +2489,7 @@ func (x *Contradiction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contradiction.ProtoReflect.Descriptor instead.
 func (*Contradiction) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{14}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Contradiction) GetSession() uint32 {
@@ -2445,7 +2555,7 @@ type SessionBatch struct {
 
 func (x *SessionBatch) Reset() {
 	*x = SessionBatch{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2458,7 +2568,7 @@ func (*SessionBatch) ProtoMessage() {}
 
 func (x *SessionBatch) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2471,7 +2581,7 @@ func (x *SessionBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionBatch.ProtoReflect.Descriptor instead.
 func (*SessionBatch) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{15}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SessionBatch) GetSession() uint32 {
@@ -2522,7 +2632,7 @@ type SessionDetached struct {
 
 func (x *SessionDetached) Reset() {
 	*x = SessionDetached{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2535,7 +2645,7 @@ func (*SessionDetached) ProtoMessage() {}
 
 func (x *SessionDetached) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2548,7 +2658,7 @@ func (x *SessionDetached) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionDetached.ProtoReflect.Descriptor instead.
 func (*SessionDetached) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{16}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SessionDetached) GetSession() uint32 {
@@ -2610,7 +2720,7 @@ type SessionSilent struct {
 
 func (x *SessionSilent) Reset() {
 	*x = SessionSilent{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2623,7 +2733,7 @@ func (*SessionSilent) ProtoMessage() {}
 
 func (x *SessionSilent) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2636,7 +2746,7 @@ func (x *SessionSilent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionSilent.ProtoReflect.Descriptor instead.
 func (*SessionSilent) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{17}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SessionSilent) GetSession() uint32 {
@@ -2675,7 +2785,7 @@ type SessionDrained struct {
 
 func (x *SessionDrained) Reset() {
 	*x = SessionDrained{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2688,7 +2798,7 @@ func (*SessionDrained) ProtoMessage() {}
 
 func (x *SessionDrained) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2701,7 +2811,7 @@ func (x *SessionDrained) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionDrained.ProtoReflect.Descriptor instead.
 func (*SessionDrained) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{18}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SessionDrained) GetSession() uint32 {
@@ -2744,7 +2854,7 @@ type SessionEnded struct {
 
 func (x *SessionEnded) Reset() {
 	*x = SessionEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2757,7 +2867,7 @@ func (*SessionEnded) ProtoMessage() {}
 
 func (x *SessionEnded) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2770,7 +2880,7 @@ func (x *SessionEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionEnded.ProtoReflect.Descriptor instead.
 func (*SessionEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{19}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SessionEnded) GetSession() uint32 {
@@ -2842,7 +2952,7 @@ type HandlerExited struct {
 
 func (x *HandlerExited) Reset() {
 	*x = HandlerExited{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2855,7 +2965,7 @@ func (*HandlerExited) ProtoMessage() {}
 
 func (x *HandlerExited) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2868,7 +2978,7 @@ func (x *HandlerExited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandlerExited.ProtoReflect.Descriptor instead.
 func (*HandlerExited) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{20}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *HandlerExited) GetConnectionId() uint64 {
@@ -2977,7 +3087,7 @@ type SupervisorRestarted struct {
 
 func (x *SupervisorRestarted) Reset() {
 	*x = SupervisorRestarted{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2990,7 +3100,7 @@ func (*SupervisorRestarted) ProtoMessage() {}
 
 func (x *SupervisorRestarted) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3003,7 +3113,7 @@ func (x *SupervisorRestarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupervisorRestarted.ProtoReflect.Descriptor instead.
 func (*SupervisorRestarted) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{21}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SupervisorRestarted) GetKind() RestartKind {
@@ -3129,7 +3239,7 @@ type SupervisorPaused struct {
 
 func (x *SupervisorPaused) Reset() {
 	*x = SupervisorPaused{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3142,7 +3252,7 @@ func (*SupervisorPaused) ProtoMessage() {}
 
 func (x *SupervisorPaused) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3155,7 +3265,7 @@ func (x *SupervisorPaused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupervisorPaused.ProtoReflect.Descriptor instead.
 func (*SupervisorPaused) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{22}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SupervisorPaused) GetPausedNano() int64 {
@@ -3184,7 +3294,7 @@ type SupervisorJoined struct {
 
 func (x *SupervisorJoined) Reset() {
 	*x = SupervisorJoined{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[23]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3197,7 +3307,7 @@ func (*SupervisorJoined) ProtoMessage() {}
 
 func (x *SupervisorJoined) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[23]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3210,7 +3320,7 @@ func (x *SupervisorJoined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupervisorJoined.ProtoReflect.Descriptor instead.
 func (*SupervisorJoined) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{23}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SupervisorJoined) GetSupervisor() uint32 {
@@ -3269,7 +3379,7 @@ type SupervisorLeft struct {
 
 func (x *SupervisorLeft) Reset() {
 	*x = SupervisorLeft{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[24]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3282,7 +3392,7 @@ func (*SupervisorLeft) ProtoMessage() {}
 
 func (x *SupervisorLeft) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[24]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3295,7 +3405,7 @@ func (x *SupervisorLeft) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupervisorLeft.ProtoReflect.Descriptor instead.
 func (*SupervisorLeft) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{24}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SupervisorLeft) GetSupervisor() uint32 {
@@ -3339,7 +3449,7 @@ type JournalUnavailable struct {
 
 func (x *JournalUnavailable) Reset() {
 	*x = JournalUnavailable{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[25]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3352,7 +3462,7 @@ func (*JournalUnavailable) ProtoMessage() {}
 
 func (x *JournalUnavailable) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[25]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3365,7 +3475,7 @@ func (x *JournalUnavailable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JournalUnavailable.ProtoReflect.Descriptor instead.
 func (*JournalUnavailable) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{25}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *JournalUnavailable) GetSupervisor() uint32 {
@@ -3395,7 +3505,7 @@ type JournalUnproven struct {
 
 func (x *JournalUnproven) Reset() {
 	*x = JournalUnproven{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[26]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3408,7 +3518,7 @@ func (*JournalUnproven) ProtoMessage() {}
 
 func (x *JournalUnproven) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[26]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3421,7 +3531,7 @@ func (x *JournalUnproven) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JournalUnproven.ProtoReflect.Descriptor instead.
 func (*JournalUnproven) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{26}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *JournalUnproven) GetSupervisor() uint32 {
@@ -3454,7 +3564,7 @@ type ConnectionsShed struct {
 
 func (x *ConnectionsShed) Reset() {
 	*x = ConnectionsShed{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[27]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3467,7 +3577,7 @@ func (*ConnectionsShed) ProtoMessage() {}
 
 func (x *ConnectionsShed) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[27]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3480,7 +3590,7 @@ func (x *ConnectionsShed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectionsShed.ProtoReflect.Descriptor instead.
 func (*ConnectionsShed) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{27}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ConnectionsShed) GetCount() uint64 {
@@ -3538,7 +3648,7 @@ type ConnectionRejected struct {
 
 func (x *ConnectionRejected) Reset() {
 	*x = ConnectionRejected{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[28]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3551,7 +3661,7 @@ func (*ConnectionRejected) ProtoMessage() {}
 
 func (x *ConnectionRejected) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[28]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3564,7 +3674,7 @@ func (x *ConnectionRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectionRejected.ProtoReflect.Descriptor instead.
 func (*ConnectionRejected) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{28}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ConnectionRejected) GetConnectionId() uint64 {
@@ -3656,7 +3766,7 @@ type RunEnded struct {
 
 func (x *RunEnded) Reset() {
 	*x = RunEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[29]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3669,7 +3779,7 @@ func (*RunEnded) ProtoMessage() {}
 
 func (x *RunEnded) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[29]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3682,7 +3792,7 @@ func (x *RunEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEnded.ProtoReflect.Descriptor instead.
 func (*RunEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{29}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RunEnded) GetReason() RunEnd {
@@ -3714,7 +3824,7 @@ type DrainStarted struct {
 
 func (x *DrainStarted) Reset() {
 	*x = DrainStarted{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[30]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3727,7 +3837,7 @@ func (*DrainStarted) ProtoMessage() {}
 
 func (x *DrainStarted) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[30]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3740,7 +3850,7 @@ func (x *DrainStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainStarted.ProtoReflect.Descriptor instead.
 func (*DrainStarted) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{30}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *DrainStarted) GetReason() string {
@@ -3768,7 +3878,7 @@ var File_bulkhead_v1_journal_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/message.proto\"\xf0\x0e\n" +
+	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/message.proto\"\xb5\x0f\n" +
 	"\x06Record\x12$\n" +
 	"\x0etime_unix_nano\x18\x01 \x01(\x03R\ftimeUnixNano\x12:\n" +
 	"\vrun_started\x18\x02 \x01(\v2\x17.bulkhead.v1.RunStartedH\x00R\n" +
@@ -3790,7 +3900,8 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x0esession_silent\x18\x11 \x01(\v2\x1a.bulkhead.v1.SessionSilentH\x00R\rsessionSilent\x12=\n" +
 	"\fgather_ended\x18< \x01(\v2\x18.bulkhead.v1.GatherEndedH\x00R\vgatherEnded\x127\n" +
 	"\n" +
-	"wait_ended\x18= \x01(\v2\x16.bulkhead.v1.WaitEndedH\x00R\twaitEnded\x12F\n" +
+	"wait_ended\x18= \x01(\v2\x16.bulkhead.v1.WaitEndedH\x00R\twaitEnded\x12C\n" +
+	"\x0estage_gathered\x18> \x01(\v2\x1a.bulkhead.v1.StageGatheredH\x00R\rstageGathered\x12F\n" +
 	"\x0fsession_drained\x18A \x01(\v2\x1b.bulkhead.v1.SessionDrainedH\x00R\x0esessionDrained\x12O\n" +
 	"\x12assertion_breached\x18P \x01(\v2\x1e.bulkhead.v1.AssertionBreachedH\x00R\x11assertionBreached\x12:\n" +
 	"\vjob_started\x18F \x01(\v2\x17.bulkhead.v1.JobStartedH\x00R\n" +
@@ -3862,7 +3973,15 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x12begin_elapsed_nano\x18\x02 \x01(\x03R\x10beginElapsedNano\x12\x14\n" +
 	"\x05ready\x18\x03 \x03(\rR\x05ready\x12\x16\n" +
 	"\x06unable\x18\x04 \x03(\rR\x06unable\x124\n" +
-	"\amissing\x18\x05 \x03(\v2\x1a.bulkhead.v1.GatherMissingR\amissing\"\x87\x01\n" +
+	"\amissing\x18\x05 \x03(\v2\x1a.bulkhead.v1.GatherMissingR\amissing\"\xea\x01\n" +
+	"\rStageGathered\x12\x14\n" +
+	"\x05stage\x18\x01 \x01(\tR\x05stage\x12(\n" +
+	"\x03how\x18\x02 \x01(\x0e2\x16.bulkhead.v1.GatherEndR\x03how\x12,\n" +
+	"\x12begin_elapsed_nano\x18\x03 \x01(\x03R\x10beginElapsedNano\x12\x14\n" +
+	"\x05ready\x18\x04 \x03(\rR\x05ready\x124\n" +
+	"\amissing\x18\x05 \x03(\v2\x1a.bulkhead.v1.GatherMissingR\amissing\x12\x1f\n" +
+	"\vwaited_nano\x18\x06 \x01(\x03R\n" +
+	"waitedNano\"\x87\x01\n" +
 	"\rGatherMissing\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\asession\x18\x02 \x01(\rR\asession\x12.\n" +
@@ -4120,7 +4239,7 @@ func file_bulkhead_v1_journal_proto_rawDescGZIP() []byte {
 }
 
 var file_bulkhead_v1_journal_proto_enumTypes [10]protoimpl.EnumInfo
-var file_bulkhead_v1_journal_proto_msgTypes [31]protoimpl.MessageInfo
+var file_bulkhead_v1_journal_proto_msgTypes [32]protoimpl.MessageInfo
 var file_bulkhead_v1_journal_proto_goTypes = []any{
 	(IfShort)(0),                // 0: bulkhead.v1.IfShort
 	(GatherEnd)(0),              // 1: bulkhead.v1.GatherEnd
@@ -4140,97 +4259,101 @@ var file_bulkhead_v1_journal_proto_goTypes = []any{
 	(*JobClient)(nil),           // 15: bulkhead.v1.JobClient
 	(*Gather)(nil),              // 16: bulkhead.v1.Gather
 	(*GatherEnded)(nil),         // 17: bulkhead.v1.GatherEnded
-	(*GatherMissing)(nil),       // 18: bulkhead.v1.GatherMissing
-	(*WaitEnded)(nil),           // 19: bulkhead.v1.WaitEnded
-	(*Settings)(nil),            // 20: bulkhead.v1.Settings
-	(*Host)(nil),                // 21: bulkhead.v1.Host
-	(*SessionOpened)(nil),       // 22: bulkhead.v1.SessionOpened
-	(*SessionAttached)(nil),     // 23: bulkhead.v1.SessionAttached
-	(*Contradiction)(nil),       // 24: bulkhead.v1.Contradiction
-	(*SessionBatch)(nil),        // 25: bulkhead.v1.SessionBatch
-	(*SessionDetached)(nil),     // 26: bulkhead.v1.SessionDetached
-	(*SessionSilent)(nil),       // 27: bulkhead.v1.SessionSilent
-	(*SessionDrained)(nil),      // 28: bulkhead.v1.SessionDrained
-	(*SessionEnded)(nil),        // 29: bulkhead.v1.SessionEnded
-	(*HandlerExited)(nil),       // 30: bulkhead.v1.HandlerExited
-	(*SupervisorRestarted)(nil), // 31: bulkhead.v1.SupervisorRestarted
-	(*SupervisorPaused)(nil),    // 32: bulkhead.v1.SupervisorPaused
-	(*SupervisorJoined)(nil),    // 33: bulkhead.v1.SupervisorJoined
-	(*SupervisorLeft)(nil),      // 34: bulkhead.v1.SupervisorLeft
-	(*JournalUnavailable)(nil),  // 35: bulkhead.v1.JournalUnavailable
-	(*JournalUnproven)(nil),     // 36: bulkhead.v1.JournalUnproven
-	(*ConnectionsShed)(nil),     // 37: bulkhead.v1.ConnectionsShed
-	(*ConnectionRejected)(nil),  // 38: bulkhead.v1.ConnectionRejected
-	(*RunEnded)(nil),            // 39: bulkhead.v1.RunEnded
-	(*DrainStarted)(nil),        // 40: bulkhead.v1.DrainStarted
-	(*Sandbox)(nil),             // 41: bulkhead.v1.Sandbox
-	(*Identity)(nil),            // 42: bulkhead.v1.Identity
-	(*Certificate)(nil),         // 43: bulkhead.v1.Certificate
-	(*Hello)(nil),               // 44: bulkhead.v1.Hello
-	(Absence)(0),                // 45: bulkhead.v1.Absence
-	(*ProcessExit)(nil),         // 46: bulkhead.v1.ProcessExit
-	(Reason)(0),                 // 47: bulkhead.v1.Reason
+	(*StageGathered)(nil),       // 18: bulkhead.v1.StageGathered
+	(*GatherMissing)(nil),       // 19: bulkhead.v1.GatherMissing
+	(*WaitEnded)(nil),           // 20: bulkhead.v1.WaitEnded
+	(*Settings)(nil),            // 21: bulkhead.v1.Settings
+	(*Host)(nil),                // 22: bulkhead.v1.Host
+	(*SessionOpened)(nil),       // 23: bulkhead.v1.SessionOpened
+	(*SessionAttached)(nil),     // 24: bulkhead.v1.SessionAttached
+	(*Contradiction)(nil),       // 25: bulkhead.v1.Contradiction
+	(*SessionBatch)(nil),        // 26: bulkhead.v1.SessionBatch
+	(*SessionDetached)(nil),     // 27: bulkhead.v1.SessionDetached
+	(*SessionSilent)(nil),       // 28: bulkhead.v1.SessionSilent
+	(*SessionDrained)(nil),      // 29: bulkhead.v1.SessionDrained
+	(*SessionEnded)(nil),        // 30: bulkhead.v1.SessionEnded
+	(*HandlerExited)(nil),       // 31: bulkhead.v1.HandlerExited
+	(*SupervisorRestarted)(nil), // 32: bulkhead.v1.SupervisorRestarted
+	(*SupervisorPaused)(nil),    // 33: bulkhead.v1.SupervisorPaused
+	(*SupervisorJoined)(nil),    // 34: bulkhead.v1.SupervisorJoined
+	(*SupervisorLeft)(nil),      // 35: bulkhead.v1.SupervisorLeft
+	(*JournalUnavailable)(nil),  // 36: bulkhead.v1.JournalUnavailable
+	(*JournalUnproven)(nil),     // 37: bulkhead.v1.JournalUnproven
+	(*ConnectionsShed)(nil),     // 38: bulkhead.v1.ConnectionsShed
+	(*ConnectionRejected)(nil),  // 39: bulkhead.v1.ConnectionRejected
+	(*RunEnded)(nil),            // 40: bulkhead.v1.RunEnded
+	(*DrainStarted)(nil),        // 41: bulkhead.v1.DrainStarted
+	(*Sandbox)(nil),             // 42: bulkhead.v1.Sandbox
+	(*Identity)(nil),            // 43: bulkhead.v1.Identity
+	(*Certificate)(nil),         // 44: bulkhead.v1.Certificate
+	(*Hello)(nil),               // 45: bulkhead.v1.Hello
+	(Absence)(0),                // 46: bulkhead.v1.Absence
+	(*ProcessExit)(nil),         // 47: bulkhead.v1.ProcessExit
+	(Reason)(0),                 // 48: bulkhead.v1.Reason
 }
 var file_bulkhead_v1_journal_proto_depIdxs = []int32{
 	11, // 0: bulkhead.v1.Record.run_started:type_name -> bulkhead.v1.RunStarted
-	22, // 1: bulkhead.v1.Record.session_opened:type_name -> bulkhead.v1.SessionOpened
-	23, // 2: bulkhead.v1.Record.session_attached:type_name -> bulkhead.v1.SessionAttached
-	25, // 3: bulkhead.v1.Record.session_batch:type_name -> bulkhead.v1.SessionBatch
-	26, // 4: bulkhead.v1.Record.session_detached:type_name -> bulkhead.v1.SessionDetached
-	29, // 5: bulkhead.v1.Record.session_ended:type_name -> bulkhead.v1.SessionEnded
-	30, // 6: bulkhead.v1.Record.handler_exited:type_name -> bulkhead.v1.HandlerExited
-	38, // 7: bulkhead.v1.Record.connection_rejected:type_name -> bulkhead.v1.ConnectionRejected
-	39, // 8: bulkhead.v1.Record.run_ended:type_name -> bulkhead.v1.RunEnded
-	31, // 9: bulkhead.v1.Record.supervisor_restarted:type_name -> bulkhead.v1.SupervisorRestarted
-	37, // 10: bulkhead.v1.Record.connections_shed:type_name -> bulkhead.v1.ConnectionsShed
-	40, // 11: bulkhead.v1.Record.drain_started:type_name -> bulkhead.v1.DrainStarted
-	24, // 12: bulkhead.v1.Record.contradiction:type_name -> bulkhead.v1.Contradiction
-	32, // 13: bulkhead.v1.Record.supervisor_paused:type_name -> bulkhead.v1.SupervisorPaused
-	27, // 14: bulkhead.v1.Record.session_silent:type_name -> bulkhead.v1.SessionSilent
+	23, // 1: bulkhead.v1.Record.session_opened:type_name -> bulkhead.v1.SessionOpened
+	24, // 2: bulkhead.v1.Record.session_attached:type_name -> bulkhead.v1.SessionAttached
+	26, // 3: bulkhead.v1.Record.session_batch:type_name -> bulkhead.v1.SessionBatch
+	27, // 4: bulkhead.v1.Record.session_detached:type_name -> bulkhead.v1.SessionDetached
+	30, // 5: bulkhead.v1.Record.session_ended:type_name -> bulkhead.v1.SessionEnded
+	31, // 6: bulkhead.v1.Record.handler_exited:type_name -> bulkhead.v1.HandlerExited
+	39, // 7: bulkhead.v1.Record.connection_rejected:type_name -> bulkhead.v1.ConnectionRejected
+	40, // 8: bulkhead.v1.Record.run_ended:type_name -> bulkhead.v1.RunEnded
+	32, // 9: bulkhead.v1.Record.supervisor_restarted:type_name -> bulkhead.v1.SupervisorRestarted
+	38, // 10: bulkhead.v1.Record.connections_shed:type_name -> bulkhead.v1.ConnectionsShed
+	41, // 11: bulkhead.v1.Record.drain_started:type_name -> bulkhead.v1.DrainStarted
+	25, // 12: bulkhead.v1.Record.contradiction:type_name -> bulkhead.v1.Contradiction
+	33, // 13: bulkhead.v1.Record.supervisor_paused:type_name -> bulkhead.v1.SupervisorPaused
+	28, // 14: bulkhead.v1.Record.session_silent:type_name -> bulkhead.v1.SessionSilent
 	17, // 15: bulkhead.v1.Record.gather_ended:type_name -> bulkhead.v1.GatherEnded
-	19, // 16: bulkhead.v1.Record.wait_ended:type_name -> bulkhead.v1.WaitEnded
-	28, // 17: bulkhead.v1.Record.session_drained:type_name -> bulkhead.v1.SessionDrained
-	12, // 18: bulkhead.v1.Record.assertion_breached:type_name -> bulkhead.v1.AssertionBreached
-	13, // 19: bulkhead.v1.Record.job_started:type_name -> bulkhead.v1.JobStarted
-	14, // 20: bulkhead.v1.Record.job_joined:type_name -> bulkhead.v1.JobJoined
-	33, // 21: bulkhead.v1.Record.supervisor_joined:type_name -> bulkhead.v1.SupervisorJoined
-	34, // 22: bulkhead.v1.Record.supervisor_left:type_name -> bulkhead.v1.SupervisorLeft
-	35, // 23: bulkhead.v1.Record.journal_unavailable:type_name -> bulkhead.v1.JournalUnavailable
-	36, // 24: bulkhead.v1.Record.journal_unproven:type_name -> bulkhead.v1.JournalUnproven
-	21, // 25: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
-	20, // 26: bulkhead.v1.RunStarted.settings:type_name -> bulkhead.v1.Settings
-	41, // 27: bulkhead.v1.RunStarted.sandbox:type_name -> bulkhead.v1.Sandbox
-	16, // 28: bulkhead.v1.RunStarted.gather:type_name -> bulkhead.v1.Gather
-	15, // 29: bulkhead.v1.JobStarted.clients:type_name -> bulkhead.v1.JobClient
-	15, // 30: bulkhead.v1.JobJoined.client:type_name -> bulkhead.v1.JobClient
-	42, // 31: bulkhead.v1.JobClient.identity:type_name -> bulkhead.v1.Identity
-	0,  // 32: bulkhead.v1.Gather.if_short:type_name -> bulkhead.v1.IfShort
-	1,  // 33: bulkhead.v1.GatherEnded.how:type_name -> bulkhead.v1.GatherEnd
-	18, // 34: bulkhead.v1.GatherEnded.missing:type_name -> bulkhead.v1.GatherMissing
-	2,  // 35: bulkhead.v1.GatherMissing.state:type_name -> bulkhead.v1.GatherState
-	43, // 36: bulkhead.v1.Settings.certificate:type_name -> bulkhead.v1.Certificate
-	44, // 37: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
-	42, // 38: bulkhead.v1.SessionOpened.identity:type_name -> bulkhead.v1.Identity
-	45, // 39: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
-	42, // 40: bulkhead.v1.SessionAttached.identity:type_name -> bulkhead.v1.Identity
-	3,  // 41: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
-	4,  // 42: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
-	5,  // 43: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
-	46, // 44: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
-	7,  // 45: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
-	20, // 46: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
-	41, // 47: bulkhead.v1.SupervisorRestarted.sandbox:type_name -> bulkhead.v1.Sandbox
-	21, // 48: bulkhead.v1.SupervisorJoined.host:type_name -> bulkhead.v1.Host
-	6,  // 49: bulkhead.v1.SupervisorLeft.how:type_name -> bulkhead.v1.SupervisorLeave
-	47, // 50: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
-	42, // 51: bulkhead.v1.ConnectionRejected.identity:type_name -> bulkhead.v1.Identity
-	8,  // 52: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
-	9,  // 53: bulkhead.v1.DrainStarted.cause:type_name -> bulkhead.v1.DrainCause
-	54, // [54:54] is the sub-list for method output_type
-	54, // [54:54] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	20, // 16: bulkhead.v1.Record.wait_ended:type_name -> bulkhead.v1.WaitEnded
+	18, // 17: bulkhead.v1.Record.stage_gathered:type_name -> bulkhead.v1.StageGathered
+	29, // 18: bulkhead.v1.Record.session_drained:type_name -> bulkhead.v1.SessionDrained
+	12, // 19: bulkhead.v1.Record.assertion_breached:type_name -> bulkhead.v1.AssertionBreached
+	13, // 20: bulkhead.v1.Record.job_started:type_name -> bulkhead.v1.JobStarted
+	14, // 21: bulkhead.v1.Record.job_joined:type_name -> bulkhead.v1.JobJoined
+	34, // 22: bulkhead.v1.Record.supervisor_joined:type_name -> bulkhead.v1.SupervisorJoined
+	35, // 23: bulkhead.v1.Record.supervisor_left:type_name -> bulkhead.v1.SupervisorLeft
+	36, // 24: bulkhead.v1.Record.journal_unavailable:type_name -> bulkhead.v1.JournalUnavailable
+	37, // 25: bulkhead.v1.Record.journal_unproven:type_name -> bulkhead.v1.JournalUnproven
+	22, // 26: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
+	21, // 27: bulkhead.v1.RunStarted.settings:type_name -> bulkhead.v1.Settings
+	42, // 28: bulkhead.v1.RunStarted.sandbox:type_name -> bulkhead.v1.Sandbox
+	16, // 29: bulkhead.v1.RunStarted.gather:type_name -> bulkhead.v1.Gather
+	15, // 30: bulkhead.v1.JobStarted.clients:type_name -> bulkhead.v1.JobClient
+	15, // 31: bulkhead.v1.JobJoined.client:type_name -> bulkhead.v1.JobClient
+	43, // 32: bulkhead.v1.JobClient.identity:type_name -> bulkhead.v1.Identity
+	0,  // 33: bulkhead.v1.Gather.if_short:type_name -> bulkhead.v1.IfShort
+	1,  // 34: bulkhead.v1.GatherEnded.how:type_name -> bulkhead.v1.GatherEnd
+	19, // 35: bulkhead.v1.GatherEnded.missing:type_name -> bulkhead.v1.GatherMissing
+	1,  // 36: bulkhead.v1.StageGathered.how:type_name -> bulkhead.v1.GatherEnd
+	19, // 37: bulkhead.v1.StageGathered.missing:type_name -> bulkhead.v1.GatherMissing
+	2,  // 38: bulkhead.v1.GatherMissing.state:type_name -> bulkhead.v1.GatherState
+	44, // 39: bulkhead.v1.Settings.certificate:type_name -> bulkhead.v1.Certificate
+	45, // 40: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
+	43, // 41: bulkhead.v1.SessionOpened.identity:type_name -> bulkhead.v1.Identity
+	46, // 42: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
+	43, // 43: bulkhead.v1.SessionAttached.identity:type_name -> bulkhead.v1.Identity
+	3,  // 44: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
+	4,  // 45: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
+	5,  // 46: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
+	47, // 47: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
+	7,  // 48: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
+	21, // 49: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
+	42, // 50: bulkhead.v1.SupervisorRestarted.sandbox:type_name -> bulkhead.v1.Sandbox
+	22, // 51: bulkhead.v1.SupervisorJoined.host:type_name -> bulkhead.v1.Host
+	6,  // 52: bulkhead.v1.SupervisorLeft.how:type_name -> bulkhead.v1.SupervisorLeave
+	48, // 53: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
+	43, // 54: bulkhead.v1.ConnectionRejected.identity:type_name -> bulkhead.v1.Identity
+	8,  // 55: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
+	9,  // 56: bulkhead.v1.DrainStarted.cause:type_name -> bulkhead.v1.DrainCause
+	57, // [57:57] is the sub-list for method output_type
+	57, // [57:57] is the sub-list for method input_type
+	57, // [57:57] is the sub-list for extension type_name
+	57, // [57:57] is the sub-list for extension extendee
+	0,  // [0:57] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_journal_proto_initOnce sync.Once
@@ -4264,6 +4387,7 @@ func file_bulkhead_v1_journal_proto_build() {
 		(*Record_SessionSilent)(nil),
 		(*Record_GatherEnded)(nil),
 		(*Record_WaitEnded)(nil),
+		(*Record_StageGathered)(nil),
 		(*Record_SessionDrained)(nil),
 		(*Record_AssertionBreached)(nil),
 		(*Record_JobStarted)(nil),
@@ -4279,7 +4403,7 @@ func file_bulkhead_v1_journal_proto_build() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_journal_proto_rawDesc), len(file_bulkhead_v1_journal_proto_rawDesc)),
 			NumEnums:      10,
-			NumMessages:   31,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1197,6 +1197,7 @@ type Message struct {
 	//	*Message_Begun
 	//	*Message_Machine
 	//	*Message_StageBegun
+	//	*Message_StageReady
 	Fact          isMessage_Fact `protobuf_oneof:"fact"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1383,6 +1384,15 @@ func (x *Message) GetStageBegun() *StageBegun {
 	return nil
 }
 
+func (x *Message) GetStageReady() *StageReady {
+	if x != nil {
+		if x, ok := x.Fact.(*Message_StageReady); ok {
+			return x.StageReady
+		}
+	}
+	return nil
+}
+
 type isMessage_Fact interface {
 	isMessage_Fact()
 }
@@ -1437,6 +1447,11 @@ type Message_StageBegun struct {
 	StageBegun *StageBegun `protobuf:"bytes,41,opt,name=stage_begun,json=stageBegun,proto3,oneof"`
 }
 
+type Message_StageReady struct {
+	// Since protocol_minor 6.
+	StageReady *StageReady `protobuf:"bytes,42,opt,name=stage_ready,json=stageReady,proto3,oneof"`
+}
+
 func (*Message_Start) isMessage_Fact() {}
 
 func (*Message_Stop) isMessage_Fact() {}
@@ -1460,6 +1475,8 @@ func (*Message_Begun) isMessage_Fact() {}
 func (*Message_Machine) isMessage_Fact() {}
 
 func (*Message_StageBegun) isMessage_Fact() {}
+
+func (*Message_StageReady) isMessage_Fact() {}
 
 // Ready says that a client has done all that comes before its first write, and waits for the
 // ServerFrame Begin; see Welcome.gathers. About the client itself. Since protocol_minor 3.
@@ -1589,8 +1606,11 @@ type StageBegun struct {
 	// limit.
 	RateBytesPerSecond  uint64  `protobuf:"varint,2,opt,name=rate_bytes_per_second,json=rateBytesPerSecond,proto3" json:"rate_bytes_per_second,omitempty"`
 	RateChunksPerSecond float64 `protobuf:"fixed64,3,opt,name=rate_chunks_per_second,json=rateChunksPerSecond,proto3" json:"rate_chunks_per_second,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// For a stage with Stage.together: the moment that StageBegin named, by the client's clock that is
+	// never set; 0 if the client began it without one. Since protocol_minor 6.
+	DueElapsedNano int64 `protobuf:"varint,4,opt,name=due_elapsed_nano,json=dueElapsedNano,proto3" json:"due_elapsed_nano,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *StageBegun) Reset() {
@@ -1645,29 +1665,38 @@ func (x *StageBegun) GetRateChunksPerSecond() float64 {
 	return 0
 }
 
-// Batch is a run of messages with consecutive sequence numbers.
-type Batch struct {
+func (x *StageBegun) GetDueElapsedNano() int64 {
+	if x != nil {
+		return x.DueElapsedNano
+	}
+	return 0
+}
+
+// StageReady says that all consumers of a client have come to a stage with Stage.together, and wait
+// for the ServerFrame StageBegin; once for each of these stages and run. About the client itself.
+// Since protocol_minor 6.
+type StageReady struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 1 to Limits.max_batch_messages messages.
-	Messages      []*Message `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
+	// Number of the stage in Workload.stages, from 1.
+	Stage         uint32 `protobuf:"varint,1,opt,name=stage,proto3" json:"stage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
-func (x *Batch) Reset() {
-	*x = Batch{}
+func (x *StageReady) Reset() {
+	*x = StageReady{}
 	mi := &file_bulkhead_v1_message_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *Batch) String() string {
+func (x *StageReady) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*Batch) ProtoMessage() {}
+func (*StageReady) ProtoMessage() {}
 
-func (x *Batch) ProtoReflect() protoreflect.Message {
+func (x *StageReady) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
 	mi := &file_bulkhead_v1_message_proto_msgTypes[4]
 	if x != nil {
@@ -1680,9 +1709,56 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
+// Deprecated: Use StageReady.ProtoReflect.Descriptor instead.
+func (*StageReady) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *StageReady) GetStage() uint32 {
+	if x != nil {
+		return x.Stage
+	}
+	return 0
+}
+
+// Batch is a run of messages with consecutive sequence numbers.
+type Batch struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// 1 to Limits.max_batch_messages messages.
+	Messages      []*Message `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Batch) Reset() {
+	*x = Batch{}
+	mi := &file_bulkhead_v1_message_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Batch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Batch) ProtoMessage() {}
+
+func (x *Batch) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_message_proto_init()
+	mi := &file_bulkhead_v1_message_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{4}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Batch) GetMessages() []*Message {
@@ -1706,7 +1782,7 @@ type Process struct {
 
 func (x *Process) Reset() {
 	*x = Process{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1719,7 +1795,7 @@ func (*Process) ProtoMessage() {}
 
 func (x *Process) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1732,7 +1808,7 @@ func (x *Process) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Process.ProtoReflect.Descriptor instead.
 func (*Process) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{5}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Process) GetKind() ProcessKind {
@@ -1768,7 +1844,7 @@ type Start struct {
 
 func (x *Start) Reset() {
 	*x = Start{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1781,7 +1857,7 @@ func (*Start) ProtoMessage() {}
 
 func (x *Start) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1794,7 +1870,7 @@ func (x *Start) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Start.ProtoReflect.Descriptor instead.
 func (*Start) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Start) GetConsumer() *ConsumerSpec {
@@ -1822,7 +1898,7 @@ type Stop struct {
 
 func (x *Stop) Reset() {
 	*x = Stop{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1835,7 +1911,7 @@ func (*Stop) ProtoMessage() {}
 
 func (x *Stop) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1848,7 +1924,7 @@ func (x *Stop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stop.ProtoReflect.Descriptor instead.
 func (*Stop) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Stop) GetReason() StopReason {
@@ -1917,7 +1993,7 @@ type ProcessExit struct {
 
 func (x *ProcessExit) Reset() {
 	*x = ProcessExit{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1930,7 +2006,7 @@ func (*ProcessExit) ProtoMessage() {}
 
 func (x *ProcessExit) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1943,7 +2019,7 @@ func (x *ProcessExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProcessExit.ProtoReflect.Descriptor instead.
 func (*ProcessExit) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ProcessExit) GetProcess() *Process {
@@ -2072,7 +2148,7 @@ type Sandbox struct {
 
 func (x *Sandbox) Reset() {
 	*x = Sandbox{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2085,7 +2161,7 @@ func (*Sandbox) ProtoMessage() {}
 
 func (x *Sandbox) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2098,7 +2174,7 @@ func (x *Sandbox) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sandbox.ProtoReflect.Descriptor instead.
 func (*Sandbox) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Sandbox) GetState() SandboxState {
@@ -2133,7 +2209,7 @@ type SandboxGap struct {
 
 func (x *SandboxGap) Reset() {
 	*x = SandboxGap{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2146,7 +2222,7 @@ func (*SandboxGap) ProtoMessage() {}
 
 func (x *SandboxGap) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2159,7 +2235,7 @@ func (x *SandboxGap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SandboxGap.ProtoReflect.Descriptor instead.
 func (*SandboxGap) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SandboxGap) GetLayer() SandboxLayer {
@@ -2197,7 +2273,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2210,7 +2286,7 @@ func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2223,7 +2299,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{11}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Heartbeat) GetRound() uint64 {
@@ -2285,7 +2361,7 @@ type HeartbeatAnswer struct {
 
 func (x *HeartbeatAnswer) Reset() {
 	*x = HeartbeatAnswer{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2298,7 +2374,7 @@ func (*HeartbeatAnswer) ProtoMessage() {}
 
 func (x *HeartbeatAnswer) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2311,7 +2387,7 @@ func (x *HeartbeatAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatAnswer.ProtoReflect.Descriptor instead.
 func (*HeartbeatAnswer) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{12}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *HeartbeatAnswer) GetProcess() *Process {
@@ -2366,7 +2442,7 @@ type HeartbeatMiss struct {
 
 func (x *HeartbeatMiss) Reset() {
 	*x = HeartbeatMiss{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2379,7 +2455,7 @@ func (*HeartbeatMiss) ProtoMessage() {}
 
 func (x *HeartbeatMiss) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2392,7 +2468,7 @@ func (x *HeartbeatMiss) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatMiss.ProtoReflect.Descriptor instead.
 func (*HeartbeatMiss) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{13}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *HeartbeatMiss) GetProcess() *Process {
@@ -2452,7 +2528,7 @@ type Rollover struct {
 
 func (x *Rollover) Reset() {
 	*x = Rollover{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2465,7 +2541,7 @@ func (*Rollover) ProtoMessage() {}
 
 func (x *Rollover) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2478,7 +2554,7 @@ func (x *Rollover) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Rollover.ProtoReflect.Descriptor instead.
 func (*Rollover) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{14}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Rollover) GetPath() string {
@@ -2608,7 +2684,7 @@ type Monitor struct {
 
 func (x *Monitor) Reset() {
 	*x = Monitor{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2621,7 +2697,7 @@ func (*Monitor) ProtoMessage() {}
 
 func (x *Monitor) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2634,7 +2710,7 @@ func (x *Monitor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Monitor.ProtoReflect.Descriptor instead.
 func (*Monitor) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{15}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Monitor) GetUserCpuNano() int64 {
@@ -2704,7 +2780,7 @@ type MonitorError struct {
 
 func (x *MonitorError) Reset() {
 	*x = MonitorError{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2717,7 +2793,7 @@ func (*MonitorError) ProtoMessage() {}
 
 func (x *MonitorError) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2730,7 +2806,7 @@ func (x *MonitorError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MonitorError.ProtoReflect.Descriptor instead.
 func (*MonitorError) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{16}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *MonitorError) GetReason() string {
@@ -2775,7 +2851,7 @@ type Machine struct {
 
 func (x *Machine) Reset() {
 	*x = Machine{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2788,7 +2864,7 @@ func (*Machine) ProtoMessage() {}
 
 func (x *Machine) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2801,7 +2877,7 @@ func (x *Machine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Machine.ProtoReflect.Descriptor instead.
 func (*Machine) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{17}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Machine) GetSystem() uint64 {
@@ -2908,7 +2984,7 @@ type FileSystem struct {
 
 func (x *FileSystem) Reset() {
 	*x = FileSystem{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2921,7 +2997,7 @@ func (*FileSystem) ProtoMessage() {}
 
 func (x *FileSystem) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2934,7 +3010,7 @@ func (x *FileSystem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileSystem.ProtoReflect.Descriptor instead.
 func (*FileSystem) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{18}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *FileSystem) GetPath() string {
@@ -3011,7 +3087,7 @@ type DeviceName struct {
 
 func (x *DeviceName) Reset() {
 	*x = DeviceName{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3024,7 +3100,7 @@ func (*DeviceName) ProtoMessage() {}
 
 func (x *DeviceName) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3037,7 +3113,7 @@ func (x *DeviceName) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceName.ProtoReflect.Descriptor instead.
 func (*DeviceName) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{19}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DeviceName) GetName() string {
@@ -3061,7 +3137,7 @@ type Space struct {
 
 func (x *Space) Reset() {
 	*x = Space{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3074,7 +3150,7 @@ func (*Space) ProtoMessage() {}
 
 func (x *Space) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3087,7 +3163,7 @@ func (x *Space) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Space.ProtoReflect.Descriptor instead.
 func (*Space) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{20}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Space) GetSizeBytes() uint64 {
@@ -3136,7 +3212,7 @@ type NfsActivity struct {
 
 func (x *NfsActivity) Reset() {
 	*x = NfsActivity{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3149,7 +3225,7 @@ func (*NfsActivity) ProtoMessage() {}
 
 func (x *NfsActivity) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3162,7 +3238,7 @@ func (x *NfsActivity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NfsActivity.ProtoReflect.Descriptor instead.
 func (*NfsActivity) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{21}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *NfsActivity) GetReads() *NfsCalls {
@@ -3227,7 +3303,7 @@ type NfsCalls struct {
 
 func (x *NfsCalls) Reset() {
 	*x = NfsCalls{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3240,7 +3316,7 @@ func (*NfsCalls) ProtoMessage() {}
 
 func (x *NfsCalls) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3253,7 +3329,7 @@ func (x *NfsCalls) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NfsCalls.ProtoReflect.Descriptor instead.
 func (*NfsCalls) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{22}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *NfsCalls) GetCalls() uint64 {
@@ -3326,7 +3402,7 @@ type Device struct {
 
 func (x *Device) Reset() {
 	*x = Device{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[23]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3339,7 +3415,7 @@ func (*Device) ProtoMessage() {}
 
 func (x *Device) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[23]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3352,7 +3428,7 @@ func (x *Device) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Device.ProtoReflect.Descriptor instead.
 func (*Device) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{23}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Device) GetName() string {
@@ -3425,7 +3501,7 @@ type DeviceActivity struct {
 
 func (x *DeviceActivity) Reset() {
 	*x = DeviceActivity{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[24]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3438,7 +3514,7 @@ func (*DeviceActivity) ProtoMessage() {}
 
 func (x *DeviceActivity) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[24]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3451,7 +3527,7 @@ func (x *DeviceActivity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceActivity.ProtoReflect.Descriptor instead.
 func (*DeviceActivity) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{24}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DeviceActivity) GetBusyNano() int64 {
@@ -3528,7 +3604,7 @@ type Memory struct {
 
 func (x *Memory) Reset() {
 	*x = Memory{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[25]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3541,7 +3617,7 @@ func (*Memory) ProtoMessage() {}
 
 func (x *Memory) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[25]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3554,7 +3630,7 @@ func (x *Memory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Memory.ProtoReflect.Descriptor instead.
 func (*Memory) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{25}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Memory) GetTotalBytes() uint64 {
@@ -3610,7 +3686,7 @@ type Pressure struct {
 
 func (x *Pressure) Reset() {
 	*x = Pressure{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[26]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3623,7 +3699,7 @@ func (*Pressure) ProtoMessage() {}
 
 func (x *Pressure) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[26]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3636,7 +3712,7 @@ func (x *Pressure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pressure.ProtoReflect.Descriptor instead.
 func (*Pressure) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{26}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Pressure) GetSomeNano() int64 {
@@ -3668,7 +3744,7 @@ type ProcessorLimit struct {
 
 func (x *ProcessorLimit) Reset() {
 	*x = ProcessorLimit{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[27]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3681,7 +3757,7 @@ func (*ProcessorLimit) ProtoMessage() {}
 
 func (x *ProcessorLimit) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[27]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3694,7 +3770,7 @@ func (x *ProcessorLimit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProcessorLimit.ProtoReflect.Descriptor instead.
 func (*ProcessorLimit) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{27}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ProcessorLimit) GetGroup() string {
@@ -3739,7 +3815,7 @@ type ProcessorThrottling struct {
 
 func (x *ProcessorThrottling) Reset() {
 	*x = ProcessorThrottling{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[28]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3752,7 +3828,7 @@ func (*ProcessorThrottling) ProtoMessage() {}
 
 func (x *ProcessorThrottling) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[28]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3765,7 +3841,7 @@ func (x *ProcessorThrottling) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProcessorThrottling.ProtoReflect.Descriptor instead.
 func (*ProcessorThrottling) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{28}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ProcessorThrottling) GetPeriods() uint64 {
@@ -3808,7 +3884,7 @@ type NetworkInterface struct {
 
 func (x *NetworkInterface) Reset() {
 	*x = NetworkInterface{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[29]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3821,7 +3897,7 @@ func (*NetworkInterface) ProtoMessage() {}
 
 func (x *NetworkInterface) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[29]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3834,7 +3910,7 @@ func (x *NetworkInterface) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NetworkInterface.ProtoReflect.Descriptor instead.
 func (*NetworkInterface) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{29}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *NetworkInterface) GetName() string {
@@ -3895,7 +3971,7 @@ type NetworkActivity struct {
 
 func (x *NetworkActivity) Reset() {
 	*x = NetworkActivity{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[30]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3908,7 +3984,7 @@ func (*NetworkActivity) ProtoMessage() {}
 
 func (x *NetworkActivity) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[30]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3921,7 +3997,7 @@ func (x *NetworkActivity) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NetworkActivity.ProtoReflect.Descriptor instead.
 func (*NetworkActivity) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{30}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *NetworkActivity) GetReceivedBytes() uint64 {
@@ -3979,7 +4055,7 @@ type MachineGap struct {
 
 func (x *MachineGap) Reset() {
 	*x = MachineGap{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[31]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3992,7 +4068,7 @@ func (*MachineGap) ProtoMessage() {}
 
 func (x *MachineGap) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[31]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4005,7 +4081,7 @@ func (x *MachineGap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MachineGap.ProtoReflect.Descriptor instead.
 func (*MachineGap) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{31}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *MachineGap) GetPart() MachinePart {
@@ -4110,7 +4186,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[32]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4123,7 +4199,7 @@ func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[32]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4136,7 +4212,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{32}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Progress) GetIntervalNano() int64 {
@@ -4373,7 +4449,7 @@ type Corruption struct {
 
 func (x *Corruption) Reset() {
 	*x = Corruption{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[33]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4386,7 +4462,7 @@ func (*Corruption) ProtoMessage() {}
 
 func (x *Corruption) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[33]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4399,7 +4475,7 @@ func (x *Corruption) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Corruption.ProtoReflect.Descriptor instead.
 func (*Corruption) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{33}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Corruption) GetPath() string {
@@ -4498,7 +4574,7 @@ type Histogram struct {
 
 func (x *Histogram) Reset() {
 	*x = Histogram{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[34]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4511,7 +4587,7 @@ func (*Histogram) ProtoMessage() {}
 
 func (x *Histogram) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[34]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4524,7 +4600,7 @@ func (x *Histogram) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Histogram.ProtoReflect.Descriptor instead.
 func (*Histogram) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{34}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Histogram) GetValueDelta() []uint64 {
@@ -4593,7 +4669,7 @@ type Workload struct {
 
 func (x *Workload) Reset() {
 	*x = Workload{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[35]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4606,7 +4682,7 @@ func (*Workload) ProtoMessage() {}
 
 func (x *Workload) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[35]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4619,7 +4695,7 @@ func (x *Workload) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Workload.ProtoReflect.Descriptor instead.
 func (*Workload) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{35}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Workload) GetRuntimeNano() int64 {
@@ -4729,18 +4805,21 @@ type Stage struct {
 	PauseNano int64 `protobuf:"varint,11,opt,name=pause_nano,json=pauseNano,proto3" json:"pause_nano,omitempty"`
 	// It is in no figure that is judged, as a warm-up: a fill.
 	Unreported bool `protobuf:"varint,12,opt,name=unreported,proto3" json:"unreported,omitempty"`
-	// It is to begin when all clients of a run that gathers have ended the stage before it. Nobody
-	// waits for that yet: it is shown in the report, and no configuration sets it.
+	// It begins, with its pause, when all clients of the run have ended the stage before it and the
+	// supervisor sends StageBegin; never the first stage. Clients of less than protocol_minor 6 do not
+	// wait for that.
 	Together bool `protobuf:"varint,13,opt,name=together,proto3" json:"together,omitempty"`
 	// Of which curve it is a step, from 1; 0 means that it is of none.
-	Curve         uint32 `protobuf:"varint,14,opt,name=curve,proto3" json:"curve,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Curve uint32 `protobuf:"varint,14,opt,name=curve,proto3" json:"curve,omitempty"`
+	// How long a client that has come to it waits for the others, with together.
+	TogetherTimeoutNano int64 `protobuf:"varint,15,opt,name=together_timeout_nano,json=togetherTimeoutNano,proto3" json:"together_timeout_nano,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *Stage) Reset() {
 	*x = Stage{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[36]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4753,7 +4832,7 @@ func (*Stage) ProtoMessage() {}
 
 func (x *Stage) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[36]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4766,7 +4845,7 @@ func (x *Stage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stage.ProtoReflect.Descriptor instead.
 func (*Stage) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{36}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Stage) GetName() string {
@@ -4867,6 +4946,13 @@ func (x *Stage) GetCurve() uint32 {
 	return 0
 }
 
+func (x *Stage) GetTogetherTimeoutNano() int64 {
+	if x != nil {
+		return x.TogetherTimeoutNano
+	}
+	return 0
+}
+
 // SteadyState says when a load counts as steady: when the coefficient of variation (standard
 // deviation divided by mean) of the throughput, per progress interval over the last window, is
 // at most the limit.
@@ -4880,7 +4966,7 @@ type SteadyState struct {
 
 func (x *SteadyState) Reset() {
 	*x = SteadyState{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[37]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4893,7 +4979,7 @@ func (*SteadyState) ProtoMessage() {}
 
 func (x *SteadyState) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[37]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4906,7 +4992,7 @@ func (x *SteadyState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SteadyState.ProtoReflect.Descriptor instead.
 func (*SteadyState) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{37}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *SteadyState) GetWindowNano() int64 {
@@ -4979,7 +5065,7 @@ type ConsumerSpec struct {
 
 func (x *ConsumerSpec) Reset() {
 	*x = ConsumerSpec{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[38]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4992,7 +5078,7 @@ func (*ConsumerSpec) ProtoMessage() {}
 
 func (x *ConsumerSpec) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[38]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5005,7 +5091,7 @@ func (x *ConsumerSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConsumerSpec.ProtoReflect.Descriptor instead.
 func (*ConsumerSpec) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{38}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ConsumerSpec) GetIndex() uint32 {
@@ -5207,7 +5293,7 @@ type ReadSpec struct {
 
 func (x *ReadSpec) Reset() {
 	*x = ReadSpec{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[39]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5220,7 +5306,7 @@ func (*ReadSpec) ProtoMessage() {}
 
 func (x *ReadSpec) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[39]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5233,7 +5319,7 @@ func (x *ReadSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadSpec.ProtoReflect.Descriptor instead.
 func (*ReadSpec) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{39}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ReadSpec) GetReaders() uint32 {
@@ -5297,7 +5383,7 @@ type WeightedSize struct {
 
 func (x *WeightedSize) Reset() {
 	*x = WeightedSize{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[40]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5310,7 +5396,7 @@ func (*WeightedSize) ProtoMessage() {}
 
 func (x *WeightedSize) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[40]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5323,7 +5409,7 @@ func (x *WeightedSize) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WeightedSize.ProtoReflect.Descriptor instead.
 func (*WeightedSize) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{40}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *WeightedSize) GetSizeBytes() uint64 {
@@ -5354,7 +5440,7 @@ type DataSpec struct {
 
 func (x *DataSpec) Reset() {
 	*x = DataSpec{}
-	mi := &file_bulkhead_v1_message_proto_msgTypes[41]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5367,7 +5453,7 @@ func (*DataSpec) ProtoMessage() {}
 
 func (x *DataSpec) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_message_proto_init()
-	mi := &file_bulkhead_v1_message_proto_msgTypes[41]
+	mi := &file_bulkhead_v1_message_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5380,7 +5466,7 @@ func (x *DataSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DataSpec.ProtoReflect.Descriptor instead.
 func (*DataSpec) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{41}
+	return file_bulkhead_v1_message_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *DataSpec) GetKind() DataKind {
@@ -5408,7 +5494,7 @@ var File_bulkhead_v1_message_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/message.proto\x12\vbulkhead.v1\"\xa6\x06\n" +
+	"\x19bulkhead/v1/message.proto\x12\vbulkhead.v1\"\xe2\x06\n" +
 	"\aMessage\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12$\n" +
 	"\x0etime_unix_nano\x18\x02 \x01(\x03R\ftimeUnixNano\x12.\n" +
@@ -5430,19 +5516,25 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\x05begun\x18\x1f \x01(\v2\x12.bulkhead.v1.BegunH\x00R\x05begun\x120\n" +
 	"\amachine\x18# \x01(\v2\x14.bulkhead.v1.MachineH\x00R\amachine\x12:\n" +
 	"\vstage_begun\x18) \x01(\v2\x17.bulkhead.v1.StageBegunH\x00R\n" +
-	"stageBegunB\x06\n" +
+	"stageBegun\x12:\n" +
+	"\vstage_ready\x18* \x01(\v2\x17.bulkhead.v1.StageReadyH\x00R\n" +
+	"stageReadyB\x06\n" +
 	"\x04fact\"/\n" +
 	"\x05Ready\x12&\n" +
 	"\x0fround_trip_nano\x18\x01 \x01(\x03R\rroundTripNano\"\x83\x01\n" +
 	"\x05Begun\x12(\n" +
 	"\x10due_elapsed_nano\x18\x01 \x01(\x03R\x0edueElapsedNano\x12(\n" +
 	"\x10clock_ahead_nano\x18\x02 \x01(\x03R\x0eclockAheadNano\x12&\n" +
-	"\x0fround_trip_nano\x18\x03 \x01(\x03R\rroundTripNano\"\x8a\x01\n" +
+	"\x0fround_trip_nano\x18\x03 \x01(\x03R\rroundTripNano\"\xb4\x01\n" +
 	"\n" +
 	"StageBegun\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\rR\x05stage\x121\n" +
 	"\x15rate_bytes_per_second\x18\x02 \x01(\x04R\x12rateBytesPerSecond\x123\n" +
-	"\x16rate_chunks_per_second\x18\x03 \x01(\x01R\x13rateChunksPerSecond\"9\n" +
+	"\x16rate_chunks_per_second\x18\x03 \x01(\x01R\x13rateChunksPerSecond\x12(\n" +
+	"\x10due_elapsed_nano\x18\x04 \x01(\x03R\x0edueElapsedNano\"\"\n" +
+	"\n" +
+	"StageReady\x12\x14\n" +
+	"\x05stage\x18\x01 \x01(\rR\x05stage\"9\n" +
 	"\x05Batch\x120\n" +
 	"\bmessages\x18\x01 \x03(\v2\x14.bulkhead.v1.MessageR\bmessages\"_\n" +
 	"\aProcess\x12,\n" +
@@ -5735,7 +5827,7 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"\tstop_when\x18\t \x01(\v2\x18.bulkhead.v1.SteadyStateR\bstopWhen\x12\x1f\n" +
 	"\vwarmup_nano\x18$ \x01(\x03R\n" +
 	"warmupNano\x12*\n" +
-	"\x06stages\x18( \x03(\v2\x12.bulkhead.v1.StageR\x06stages\"\xe4\x03\n" +
+	"\x06stages\x18( \x03(\v2\x12.bulkhead.v1.StageR\x06stages\"\x98\x04\n" +
 	"\x05Stage\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12#\n" +
 	"\rduration_nano\x18\x02 \x01(\x03R\fdurationNano\x12\x1f\n" +
@@ -5756,7 +5848,8 @@ const file_bulkhead_v1_message_proto_rawDesc = "" +
 	"unreported\x18\f \x01(\bR\n" +
 	"unreported\x12\x1a\n" +
 	"\btogether\x18\r \x01(\bR\btogether\x12\x14\n" +
-	"\x05curve\x18\x0e \x01(\rR\x05curve\"b\n" +
+	"\x05curve\x18\x0e \x01(\rR\x05curve\x122\n" +
+	"\x15together_timeout_nano\x18\x0f \x01(\x03R\x13togetherTimeoutNano\"b\n" +
 	"\vSteadyState\x12\x1f\n" +
 	"\vwindow_nano\x18\x01 \x01(\x03R\n" +
 	"windowNano\x122\n" +
@@ -5949,7 +6042,7 @@ func file_bulkhead_v1_message_proto_rawDescGZIP() []byte {
 }
 
 var file_bulkhead_v1_message_proto_enumTypes [17]protoimpl.EnumInfo
-var file_bulkhead_v1_message_proto_msgTypes [42]protoimpl.MessageInfo
+var file_bulkhead_v1_message_proto_msgTypes [43]protoimpl.MessageInfo
 var file_bulkhead_v1_message_proto_goTypes = []any{
 	(ProcessKind)(0),            // 0: bulkhead.v1.ProcessKind
 	(StopReason)(0),             // 1: bulkhead.v1.StopReason
@@ -5972,124 +6065,126 @@ var file_bulkhead_v1_message_proto_goTypes = []any{
 	(*Ready)(nil),               // 18: bulkhead.v1.Ready
 	(*Begun)(nil),               // 19: bulkhead.v1.Begun
 	(*StageBegun)(nil),          // 20: bulkhead.v1.StageBegun
-	(*Batch)(nil),               // 21: bulkhead.v1.Batch
-	(*Process)(nil),             // 22: bulkhead.v1.Process
-	(*Start)(nil),               // 23: bulkhead.v1.Start
-	(*Stop)(nil),                // 24: bulkhead.v1.Stop
-	(*ProcessExit)(nil),         // 25: bulkhead.v1.ProcessExit
-	(*Sandbox)(nil),             // 26: bulkhead.v1.Sandbox
-	(*SandboxGap)(nil),          // 27: bulkhead.v1.SandboxGap
-	(*Heartbeat)(nil),           // 28: bulkhead.v1.Heartbeat
-	(*HeartbeatAnswer)(nil),     // 29: bulkhead.v1.HeartbeatAnswer
-	(*HeartbeatMiss)(nil),       // 30: bulkhead.v1.HeartbeatMiss
-	(*Rollover)(nil),            // 31: bulkhead.v1.Rollover
-	(*Monitor)(nil),             // 32: bulkhead.v1.Monitor
-	(*MonitorError)(nil),        // 33: bulkhead.v1.MonitorError
-	(*Machine)(nil),             // 34: bulkhead.v1.Machine
-	(*FileSystem)(nil),          // 35: bulkhead.v1.FileSystem
-	(*DeviceName)(nil),          // 36: bulkhead.v1.DeviceName
-	(*Space)(nil),               // 37: bulkhead.v1.Space
-	(*NfsActivity)(nil),         // 38: bulkhead.v1.NfsActivity
-	(*NfsCalls)(nil),            // 39: bulkhead.v1.NfsCalls
-	(*Device)(nil),              // 40: bulkhead.v1.Device
-	(*DeviceActivity)(nil),      // 41: bulkhead.v1.DeviceActivity
-	(*Memory)(nil),              // 42: bulkhead.v1.Memory
-	(*Pressure)(nil),            // 43: bulkhead.v1.Pressure
-	(*ProcessorLimit)(nil),      // 44: bulkhead.v1.ProcessorLimit
-	(*ProcessorThrottling)(nil), // 45: bulkhead.v1.ProcessorThrottling
-	(*NetworkInterface)(nil),    // 46: bulkhead.v1.NetworkInterface
-	(*NetworkActivity)(nil),     // 47: bulkhead.v1.NetworkActivity
-	(*MachineGap)(nil),          // 48: bulkhead.v1.MachineGap
-	(*Progress)(nil),            // 49: bulkhead.v1.Progress
-	(*Corruption)(nil),          // 50: bulkhead.v1.Corruption
-	(*Histogram)(nil),           // 51: bulkhead.v1.Histogram
-	(*Workload)(nil),            // 52: bulkhead.v1.Workload
-	(*Stage)(nil),               // 53: bulkhead.v1.Stage
-	(*SteadyState)(nil),         // 54: bulkhead.v1.SteadyState
-	(*ConsumerSpec)(nil),        // 55: bulkhead.v1.ConsumerSpec
-	(*ReadSpec)(nil),            // 56: bulkhead.v1.ReadSpec
-	(*WeightedSize)(nil),        // 57: bulkhead.v1.WeightedSize
-	(*DataSpec)(nil),            // 58: bulkhead.v1.DataSpec
+	(*StageReady)(nil),          // 21: bulkhead.v1.StageReady
+	(*Batch)(nil),               // 22: bulkhead.v1.Batch
+	(*Process)(nil),             // 23: bulkhead.v1.Process
+	(*Start)(nil),               // 24: bulkhead.v1.Start
+	(*Stop)(nil),                // 25: bulkhead.v1.Stop
+	(*ProcessExit)(nil),         // 26: bulkhead.v1.ProcessExit
+	(*Sandbox)(nil),             // 27: bulkhead.v1.Sandbox
+	(*SandboxGap)(nil),          // 28: bulkhead.v1.SandboxGap
+	(*Heartbeat)(nil),           // 29: bulkhead.v1.Heartbeat
+	(*HeartbeatAnswer)(nil),     // 30: bulkhead.v1.HeartbeatAnswer
+	(*HeartbeatMiss)(nil),       // 31: bulkhead.v1.HeartbeatMiss
+	(*Rollover)(nil),            // 32: bulkhead.v1.Rollover
+	(*Monitor)(nil),             // 33: bulkhead.v1.Monitor
+	(*MonitorError)(nil),        // 34: bulkhead.v1.MonitorError
+	(*Machine)(nil),             // 35: bulkhead.v1.Machine
+	(*FileSystem)(nil),          // 36: bulkhead.v1.FileSystem
+	(*DeviceName)(nil),          // 37: bulkhead.v1.DeviceName
+	(*Space)(nil),               // 38: bulkhead.v1.Space
+	(*NfsActivity)(nil),         // 39: bulkhead.v1.NfsActivity
+	(*NfsCalls)(nil),            // 40: bulkhead.v1.NfsCalls
+	(*Device)(nil),              // 41: bulkhead.v1.Device
+	(*DeviceActivity)(nil),      // 42: bulkhead.v1.DeviceActivity
+	(*Memory)(nil),              // 43: bulkhead.v1.Memory
+	(*Pressure)(nil),            // 44: bulkhead.v1.Pressure
+	(*ProcessorLimit)(nil),      // 45: bulkhead.v1.ProcessorLimit
+	(*ProcessorThrottling)(nil), // 46: bulkhead.v1.ProcessorThrottling
+	(*NetworkInterface)(nil),    // 47: bulkhead.v1.NetworkInterface
+	(*NetworkActivity)(nil),     // 48: bulkhead.v1.NetworkActivity
+	(*MachineGap)(nil),          // 49: bulkhead.v1.MachineGap
+	(*Progress)(nil),            // 50: bulkhead.v1.Progress
+	(*Corruption)(nil),          // 51: bulkhead.v1.Corruption
+	(*Histogram)(nil),           // 52: bulkhead.v1.Histogram
+	(*Workload)(nil),            // 53: bulkhead.v1.Workload
+	(*Stage)(nil),               // 54: bulkhead.v1.Stage
+	(*SteadyState)(nil),         // 55: bulkhead.v1.SteadyState
+	(*ConsumerSpec)(nil),        // 56: bulkhead.v1.ConsumerSpec
+	(*ReadSpec)(nil),            // 57: bulkhead.v1.ReadSpec
+	(*WeightedSize)(nil),        // 58: bulkhead.v1.WeightedSize
+	(*DataSpec)(nil),            // 59: bulkhead.v1.DataSpec
 }
 var file_bulkhead_v1_message_proto_depIdxs = []int32{
-	22, // 0: bulkhead.v1.Message.process:type_name -> bulkhead.v1.Process
-	23, // 1: bulkhead.v1.Message.start:type_name -> bulkhead.v1.Start
-	24, // 2: bulkhead.v1.Message.stop:type_name -> bulkhead.v1.Stop
-	28, // 3: bulkhead.v1.Message.heartbeat:type_name -> bulkhead.v1.Heartbeat
-	31, // 4: bulkhead.v1.Message.rollover:type_name -> bulkhead.v1.Rollover
-	32, // 5: bulkhead.v1.Message.monitor:type_name -> bulkhead.v1.Monitor
-	33, // 6: bulkhead.v1.Message.monitor_error:type_name -> bulkhead.v1.MonitorError
-	49, // 7: bulkhead.v1.Message.progress:type_name -> bulkhead.v1.Progress
-	50, // 8: bulkhead.v1.Message.corruption:type_name -> bulkhead.v1.Corruption
+	23, // 0: bulkhead.v1.Message.process:type_name -> bulkhead.v1.Process
+	24, // 1: bulkhead.v1.Message.start:type_name -> bulkhead.v1.Start
+	25, // 2: bulkhead.v1.Message.stop:type_name -> bulkhead.v1.Stop
+	29, // 3: bulkhead.v1.Message.heartbeat:type_name -> bulkhead.v1.Heartbeat
+	32, // 4: bulkhead.v1.Message.rollover:type_name -> bulkhead.v1.Rollover
+	33, // 5: bulkhead.v1.Message.monitor:type_name -> bulkhead.v1.Monitor
+	34, // 6: bulkhead.v1.Message.monitor_error:type_name -> bulkhead.v1.MonitorError
+	50, // 7: bulkhead.v1.Message.progress:type_name -> bulkhead.v1.Progress
+	51, // 8: bulkhead.v1.Message.corruption:type_name -> bulkhead.v1.Corruption
 	18, // 9: bulkhead.v1.Message.ready:type_name -> bulkhead.v1.Ready
 	19, // 10: bulkhead.v1.Message.begun:type_name -> bulkhead.v1.Begun
-	34, // 11: bulkhead.v1.Message.machine:type_name -> bulkhead.v1.Machine
+	35, // 11: bulkhead.v1.Message.machine:type_name -> bulkhead.v1.Machine
 	20, // 12: bulkhead.v1.Message.stage_begun:type_name -> bulkhead.v1.StageBegun
-	17, // 13: bulkhead.v1.Batch.messages:type_name -> bulkhead.v1.Message
-	0,  // 14: bulkhead.v1.Process.kind:type_name -> bulkhead.v1.ProcessKind
-	55, // 15: bulkhead.v1.Start.consumer:type_name -> bulkhead.v1.ConsumerSpec
-	1,  // 16: bulkhead.v1.Stop.reason:type_name -> bulkhead.v1.StopReason
-	25, // 17: bulkhead.v1.Stop.exits:type_name -> bulkhead.v1.ProcessExit
-	22, // 18: bulkhead.v1.ProcessExit.process:type_name -> bulkhead.v1.Process
-	2,  // 19: bulkhead.v1.ProcessExit.class:type_name -> bulkhead.v1.ExitClass
-	1,  // 20: bulkhead.v1.ProcessExit.ended_work:type_name -> bulkhead.v1.StopReason
-	3,  // 21: bulkhead.v1.Sandbox.state:type_name -> bulkhead.v1.SandboxState
-	27, // 22: bulkhead.v1.Sandbox.missing:type_name -> bulkhead.v1.SandboxGap
-	4,  // 23: bulkhead.v1.SandboxGap.layer:type_name -> bulkhead.v1.SandboxLayer
-	29, // 24: bulkhead.v1.Heartbeat.answers:type_name -> bulkhead.v1.HeartbeatAnswer
-	30, // 25: bulkhead.v1.Heartbeat.misses:type_name -> bulkhead.v1.HeartbeatMiss
-	22, // 26: bulkhead.v1.HeartbeatAnswer.process:type_name -> bulkhead.v1.Process
-	5,  // 27: bulkhead.v1.HeartbeatAnswer.state:type_name -> bulkhead.v1.WorkerState
-	22, // 28: bulkhead.v1.HeartbeatMiss.process:type_name -> bulkhead.v1.Process
-	7,  // 29: bulkhead.v1.Rollover.verification:type_name -> bulkhead.v1.Verification
-	35, // 30: bulkhead.v1.Machine.file_systems:type_name -> bulkhead.v1.FileSystem
-	40, // 31: bulkhead.v1.Machine.devices:type_name -> bulkhead.v1.Device
-	42, // 32: bulkhead.v1.Machine.memory:type_name -> bulkhead.v1.Memory
-	43, // 33: bulkhead.v1.Machine.memory_pressure:type_name -> bulkhead.v1.Pressure
-	43, // 34: bulkhead.v1.Machine.io_pressure:type_name -> bulkhead.v1.Pressure
-	43, // 35: bulkhead.v1.Machine.cpu_pressure:type_name -> bulkhead.v1.Pressure
-	44, // 36: bulkhead.v1.Machine.processor_limits:type_name -> bulkhead.v1.ProcessorLimit
-	46, // 37: bulkhead.v1.Machine.interfaces:type_name -> bulkhead.v1.NetworkInterface
-	48, // 38: bulkhead.v1.Machine.gaps:type_name -> bulkhead.v1.MachineGap
-	36, // 39: bulkhead.v1.FileSystem.devices:type_name -> bulkhead.v1.DeviceName
-	37, // 40: bulkhead.v1.FileSystem.space:type_name -> bulkhead.v1.Space
-	38, // 41: bulkhead.v1.FileSystem.nfs:type_name -> bulkhead.v1.NfsActivity
-	39, // 42: bulkhead.v1.NfsActivity.reads:type_name -> bulkhead.v1.NfsCalls
-	39, // 43: bulkhead.v1.NfsActivity.writes:type_name -> bulkhead.v1.NfsCalls
-	39, // 44: bulkhead.v1.NfsActivity.others:type_name -> bulkhead.v1.NfsCalls
-	8,  // 45: bulkhead.v1.Device.kind:type_name -> bulkhead.v1.DeviceKind
-	41, // 46: bulkhead.v1.Device.activity:type_name -> bulkhead.v1.DeviceActivity
-	45, // 47: bulkhead.v1.ProcessorLimit.throttling:type_name -> bulkhead.v1.ProcessorThrottling
-	47, // 48: bulkhead.v1.NetworkInterface.activity:type_name -> bulkhead.v1.NetworkActivity
-	9,  // 49: bulkhead.v1.MachineGap.part:type_name -> bulkhead.v1.MachinePart
-	10, // 50: bulkhead.v1.MachineGap.reason:type_name -> bulkhead.v1.MachineGapReason
-	51, // 51: bulkhead.v1.Progress.chunk_write:type_name -> bulkhead.v1.Histogram
-	51, // 52: bulkhead.v1.Progress.create:type_name -> bulkhead.v1.Histogram
-	51, // 53: bulkhead.v1.Progress.sync:type_name -> bulkhead.v1.Histogram
-	51, // 54: bulkhead.v1.Progress.close:type_name -> bulkhead.v1.Histogram
-	51, // 55: bulkhead.v1.Progress.response:type_name -> bulkhead.v1.Histogram
-	51, // 56: bulkhead.v1.Progress.unlink:type_name -> bulkhead.v1.Histogram
-	51, // 57: bulkhead.v1.Progress.read:type_name -> bulkhead.v1.Histogram
-	51, // 58: bulkhead.v1.Progress.read_response:type_name -> bulkhead.v1.Histogram
-	11, // 59: bulkhead.v1.Corruption.kind:type_name -> bulkhead.v1.CorruptionKind
-	55, // 60: bulkhead.v1.Workload.consumers:type_name -> bulkhead.v1.ConsumerSpec
-	54, // 61: bulkhead.v1.Workload.stop_when:type_name -> bulkhead.v1.SteadyState
-	53, // 62: bulkhead.v1.Workload.stages:type_name -> bulkhead.v1.Stage
-	16, // 63: bulkhead.v1.Stage.sync:type_name -> bulkhead.v1.SyncPolicy
-	16, // 64: bulkhead.v1.ConsumerSpec.sync:type_name -> bulkhead.v1.SyncPolicy
-	57, // 65: bulkhead.v1.ConsumerSpec.chunk_sizes:type_name -> bulkhead.v1.WeightedSize
-	58, // 66: bulkhead.v1.ConsumerSpec.data:type_name -> bulkhead.v1.DataSpec
-	14, // 67: bulkhead.v1.ConsumerSpec.pattern:type_name -> bulkhead.v1.Pattern
-	15, // 68: bulkhead.v1.ConsumerSpec.verify:type_name -> bulkhead.v1.VerifyMode
-	56, // 69: bulkhead.v1.ConsumerSpec.read:type_name -> bulkhead.v1.ReadSpec
-	14, // 70: bulkhead.v1.ReadSpec.pattern:type_name -> bulkhead.v1.Pattern
-	12, // 71: bulkhead.v1.ReadSpec.of:type_name -> bulkhead.v1.ReadOf
-	13, // 72: bulkhead.v1.DataSpec.kind:type_name -> bulkhead.v1.DataKind
-	73, // [73:73] is the sub-list for method output_type
-	73, // [73:73] is the sub-list for method input_type
-	73, // [73:73] is the sub-list for extension type_name
-	73, // [73:73] is the sub-list for extension extendee
-	0,  // [0:73] is the sub-list for field type_name
+	21, // 13: bulkhead.v1.Message.stage_ready:type_name -> bulkhead.v1.StageReady
+	17, // 14: bulkhead.v1.Batch.messages:type_name -> bulkhead.v1.Message
+	0,  // 15: bulkhead.v1.Process.kind:type_name -> bulkhead.v1.ProcessKind
+	56, // 16: bulkhead.v1.Start.consumer:type_name -> bulkhead.v1.ConsumerSpec
+	1,  // 17: bulkhead.v1.Stop.reason:type_name -> bulkhead.v1.StopReason
+	26, // 18: bulkhead.v1.Stop.exits:type_name -> bulkhead.v1.ProcessExit
+	23, // 19: bulkhead.v1.ProcessExit.process:type_name -> bulkhead.v1.Process
+	2,  // 20: bulkhead.v1.ProcessExit.class:type_name -> bulkhead.v1.ExitClass
+	1,  // 21: bulkhead.v1.ProcessExit.ended_work:type_name -> bulkhead.v1.StopReason
+	3,  // 22: bulkhead.v1.Sandbox.state:type_name -> bulkhead.v1.SandboxState
+	28, // 23: bulkhead.v1.Sandbox.missing:type_name -> bulkhead.v1.SandboxGap
+	4,  // 24: bulkhead.v1.SandboxGap.layer:type_name -> bulkhead.v1.SandboxLayer
+	30, // 25: bulkhead.v1.Heartbeat.answers:type_name -> bulkhead.v1.HeartbeatAnswer
+	31, // 26: bulkhead.v1.Heartbeat.misses:type_name -> bulkhead.v1.HeartbeatMiss
+	23, // 27: bulkhead.v1.HeartbeatAnswer.process:type_name -> bulkhead.v1.Process
+	5,  // 28: bulkhead.v1.HeartbeatAnswer.state:type_name -> bulkhead.v1.WorkerState
+	23, // 29: bulkhead.v1.HeartbeatMiss.process:type_name -> bulkhead.v1.Process
+	7,  // 30: bulkhead.v1.Rollover.verification:type_name -> bulkhead.v1.Verification
+	36, // 31: bulkhead.v1.Machine.file_systems:type_name -> bulkhead.v1.FileSystem
+	41, // 32: bulkhead.v1.Machine.devices:type_name -> bulkhead.v1.Device
+	43, // 33: bulkhead.v1.Machine.memory:type_name -> bulkhead.v1.Memory
+	44, // 34: bulkhead.v1.Machine.memory_pressure:type_name -> bulkhead.v1.Pressure
+	44, // 35: bulkhead.v1.Machine.io_pressure:type_name -> bulkhead.v1.Pressure
+	44, // 36: bulkhead.v1.Machine.cpu_pressure:type_name -> bulkhead.v1.Pressure
+	45, // 37: bulkhead.v1.Machine.processor_limits:type_name -> bulkhead.v1.ProcessorLimit
+	47, // 38: bulkhead.v1.Machine.interfaces:type_name -> bulkhead.v1.NetworkInterface
+	49, // 39: bulkhead.v1.Machine.gaps:type_name -> bulkhead.v1.MachineGap
+	37, // 40: bulkhead.v1.FileSystem.devices:type_name -> bulkhead.v1.DeviceName
+	38, // 41: bulkhead.v1.FileSystem.space:type_name -> bulkhead.v1.Space
+	39, // 42: bulkhead.v1.FileSystem.nfs:type_name -> bulkhead.v1.NfsActivity
+	40, // 43: bulkhead.v1.NfsActivity.reads:type_name -> bulkhead.v1.NfsCalls
+	40, // 44: bulkhead.v1.NfsActivity.writes:type_name -> bulkhead.v1.NfsCalls
+	40, // 45: bulkhead.v1.NfsActivity.others:type_name -> bulkhead.v1.NfsCalls
+	8,  // 46: bulkhead.v1.Device.kind:type_name -> bulkhead.v1.DeviceKind
+	42, // 47: bulkhead.v1.Device.activity:type_name -> bulkhead.v1.DeviceActivity
+	46, // 48: bulkhead.v1.ProcessorLimit.throttling:type_name -> bulkhead.v1.ProcessorThrottling
+	48, // 49: bulkhead.v1.NetworkInterface.activity:type_name -> bulkhead.v1.NetworkActivity
+	9,  // 50: bulkhead.v1.MachineGap.part:type_name -> bulkhead.v1.MachinePart
+	10, // 51: bulkhead.v1.MachineGap.reason:type_name -> bulkhead.v1.MachineGapReason
+	52, // 52: bulkhead.v1.Progress.chunk_write:type_name -> bulkhead.v1.Histogram
+	52, // 53: bulkhead.v1.Progress.create:type_name -> bulkhead.v1.Histogram
+	52, // 54: bulkhead.v1.Progress.sync:type_name -> bulkhead.v1.Histogram
+	52, // 55: bulkhead.v1.Progress.close:type_name -> bulkhead.v1.Histogram
+	52, // 56: bulkhead.v1.Progress.response:type_name -> bulkhead.v1.Histogram
+	52, // 57: bulkhead.v1.Progress.unlink:type_name -> bulkhead.v1.Histogram
+	52, // 58: bulkhead.v1.Progress.read:type_name -> bulkhead.v1.Histogram
+	52, // 59: bulkhead.v1.Progress.read_response:type_name -> bulkhead.v1.Histogram
+	11, // 60: bulkhead.v1.Corruption.kind:type_name -> bulkhead.v1.CorruptionKind
+	56, // 61: bulkhead.v1.Workload.consumers:type_name -> bulkhead.v1.ConsumerSpec
+	55, // 62: bulkhead.v1.Workload.stop_when:type_name -> bulkhead.v1.SteadyState
+	54, // 63: bulkhead.v1.Workload.stages:type_name -> bulkhead.v1.Stage
+	16, // 64: bulkhead.v1.Stage.sync:type_name -> bulkhead.v1.SyncPolicy
+	16, // 65: bulkhead.v1.ConsumerSpec.sync:type_name -> bulkhead.v1.SyncPolicy
+	58, // 66: bulkhead.v1.ConsumerSpec.chunk_sizes:type_name -> bulkhead.v1.WeightedSize
+	59, // 67: bulkhead.v1.ConsumerSpec.data:type_name -> bulkhead.v1.DataSpec
+	14, // 68: bulkhead.v1.ConsumerSpec.pattern:type_name -> bulkhead.v1.Pattern
+	15, // 69: bulkhead.v1.ConsumerSpec.verify:type_name -> bulkhead.v1.VerifyMode
+	57, // 70: bulkhead.v1.ConsumerSpec.read:type_name -> bulkhead.v1.ReadSpec
+	14, // 71: bulkhead.v1.ReadSpec.pattern:type_name -> bulkhead.v1.Pattern
+	12, // 72: bulkhead.v1.ReadSpec.of:type_name -> bulkhead.v1.ReadOf
+	13, // 73: bulkhead.v1.DataSpec.kind:type_name -> bulkhead.v1.DataKind
+	74, // [74:74] is the sub-list for method output_type
+	74, // [74:74] is the sub-list for method input_type
+	74, // [74:74] is the sub-list for extension type_name
+	74, // [74:74] is the sub-list for extension extendee
+	0,  // [0:74] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_message_proto_initOnce sync.Once
@@ -6115,6 +6210,7 @@ func file_bulkhead_v1_message_proto_build() {
 		(*Message_Begun)(nil),
 		(*Message_Machine)(nil),
 		(*Message_StageBegun)(nil),
+		(*Message_StageReady)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -6122,7 +6218,7 @@ func file_bulkhead_v1_message_proto_build() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_message_proto_rawDesc), len(file_bulkhead_v1_message_proto_rawDesc)),
 			NumEnums:      17,
-			NumMessages:   42,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -126,7 +126,12 @@ func (*RunRequest_Monitor) isRunRequest_Task() {}
 type BeginRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// When, by the clock of the machine that is never set; 0, or a moment that is over, is now.
-	ElapsedNano   int64 `protobuf:"varint,1,opt,name=elapsed_nano,json=elapsedNano,proto3" json:"elapsed_nano,omitempty"`
+	ElapsedNano int64 `protobuf:"varint,1,opt,name=elapsed_nano,json=elapsedNano,proto3" json:"elapsed_nano,omitempty"`
+	// Not the load, but the stage of this number, with Stage.together, and those before it; the
+	// consumer may not have come to it yet.
+	Stage uint32 `protobuf:"varint,2,opt,name=stage,proto3" json:"stage,omitempty"`
+	// The supervisor has not named the moment.
+	Alone         bool `protobuf:"varint,3,opt,name=alone,proto3" json:"alone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -167,6 +172,20 @@ func (x *BeginRequest) GetElapsedNano() int64 {
 		return x.ElapsedNano
 	}
 	return 0
+}
+
+func (x *BeginRequest) GetStage() uint32 {
+	if x != nil {
+		return x.Stage
+	}
+	return 0
+}
+
+func (x *BeginRequest) GetAlone() bool {
+	if x != nil {
+		return x.Alone
+	}
+	return false
 }
 
 // BeginResponse says that it begins.
@@ -728,9 +747,11 @@ const file_bulkhead_v1_worker_proto_rawDesc = "" +
 	"\bconsumer\x18\x02 \x01(\v2\x19.bulkhead.v1.ConsumerTaskH\x00R\bconsumer\x124\n" +
 	"\amonitor\x18\x03 \x01(\v2\x18.bulkhead.v1.MonitorTaskH\x00R\amonitor\x12\x12\n" +
 	"\x04hold\x18\x04 \x01(\bR\x04holdB\x06\n" +
-	"\x04task\"1\n" +
+	"\x04task\"]\n" +
 	"\fBeginRequest\x12!\n" +
-	"\felapsed_nano\x18\x01 \x01(\x03R\velapsedNano\"\x0f\n" +
+	"\felapsed_nano\x18\x01 \x01(\x03R\velapsedNano\x12\x14\n" +
+	"\x05stage\x18\x02 \x01(\rR\x05stage\x12\x14\n" +
+	"\x05alone\x18\x03 \x01(\bR\x05alone\"\x0f\n" +
 	"\rBeginResponse\"\xdf\x02\n" +
 	"\fConsumerTask\x12-\n" +
 	"\x04spec\x18\x01 \x01(\v2\x19.bulkhead.v1.ConsumerSpecR\x04spec\x124\n" +

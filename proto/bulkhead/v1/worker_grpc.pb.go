@@ -35,7 +35,8 @@ type WorkerServiceClient interface {
 	// Kill, once everything is sent; it is called once.
 	Run(ctx context.Context, in *RunRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[RunResponse], error)
 	// Begin lets a consumer write that was told to hold, now or at a moment. It returns at once, and
-	// may be called before the consumer has said Start, and more than once, where the first counts.
+	// may be called before the consumer has said Start, and more than once, where the first counts; and
+	// once for each stage that begins together with those of other clients.
 	Begin(ctx context.Context, in *BeginRequest, opts ...grpc.CallOption) (*BeginResponse, error)
 	// Heartbeat returns how the worker is, even while a write is stuck.
 	Heartbeat(ctx context.Context, in *HeartbeatRequest, opts ...grpc.CallOption) (*HeartbeatResponse, error)
@@ -111,7 +112,8 @@ type WorkerServiceServer interface {
 	// Kill, once everything is sent; it is called once.
 	Run(*RunRequest, grpc.ServerStreamingServer[RunResponse]) error
 	// Begin lets a consumer write that was told to hold, now or at a moment. It returns at once, and
-	// may be called before the consumer has said Start, and more than once, where the first counts.
+	// may be called before the consumer has said Start, and more than once, where the first counts; and
+	// once for each stage that begins together with those of other clients.
 	Begin(context.Context, *BeginRequest) (*BeginResponse, error)
 	// Heartbeat returns how the worker is, even while a write is stuck.
 	Heartbeat(context.Context, *HeartbeatRequest) (*HeartbeatResponse, error)

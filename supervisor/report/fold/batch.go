@@ -133,7 +133,10 @@ func (s *sessionState) foldFact(m *bulkheadv1.Message, at report.Stamp) report.B
 	case *bulkheadv1.Message_Begun:
 		return s.foldBegun(m, at)
 	case *bulkheadv1.Message_StageBegun:
-		return s.foldStageBegun(m.GetProcess(), fact.StageBegun, at)
+		return s.foldStageBegun(m, fact.StageBegun, at)
+	case *bulkheadv1.Message_StageReady:
+		s.stageReady = max(s.stageReady, fact.StageReady.GetStage())
+		return ""
 	default:
 		if isNewer(m) {
 			return newFact

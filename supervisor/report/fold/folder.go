@@ -59,6 +59,7 @@ type Folder struct {
 	settings             *bulkheadv1.Settings // the newest; nil if they were not told
 	gatherFromFirst      bool                 // the time of the gather begins with the first client
 	gathered             map[uint32]bool      // the sessions that were ready as the gather ended
+	stageGathers         map[string]*stageGathered
 }
 
 // NewFolder returns a Folder that has seen no record.
@@ -203,6 +204,8 @@ func (f *Folder) fold(r *bulkheadv1.Record, at report.Stamp) error {
 		f.foldJobJoined(e.JobJoined.GetClient())
 	case *bulkheadv1.Record_GatherEnded:
 		f.foldGathered(e.GatherEnded, at)
+	case *bulkheadv1.Record_StageGathered:
+		f.foldStageGathered(e.StageGathered, at)
 	case *bulkheadv1.Record_AssertionBreached:
 		f.foldBreached(e.AssertionBreached, at)
 	case *bulkheadv1.Record_WaitEnded:

@@ -42,15 +42,20 @@ func (f *Folder) foldGathered(e *bulkheadv1.GatherEnded, at report.Stamp) {
 	if begin := e.GetBeginElapsedNano(); begin > 0 {
 		g.BeginAt = f.clock.at(at, begin)
 	}
-	for _, m := range e.GetMissing()[:min(len(e.GetMissing()), maxMissing)] {
-		g.Missing = append(g.Missing, report.GatherMissing{Name: plaintext.Line(m.GetName(), plaintext.MaxName),
-			Clients: max(m.GetClients(), 1), State: gatherState(m.GetState())})
-	}
+	g.Missing = append(g.Missing, missingOf(e.GetMissing())...)
 	f.run.Gather = g
 	f.gathered = make(map[uint32]bool, len(e.GetReady()))
 	for _, session := range e.GetReady() {
 		f.gathered[session] = true
 	}
+}
+
+func missingOf(from []*bulkheadv1.GatherMissing) (list []report.GatherMissing) {
+	for _, m := range from[:min(len(from), maxMissing)] {
+		list = append(list, report.GatherMissing{Name: plaintext.Line(m.GetName(), plaintext.MaxName),
+			Clients: max(m.GetClients(), 1), State: gatherState(m.GetState())})
+	}
+	return list
 }
 
 func gatherEnd(e bulkheadv1.GatherEnd) string {
@@ -208,4 +213,105 @@ func cleanFile(text string) string {
 		}
 	}
 	return b.String()
+}
+
+// ownGather is how a client began a stage that clients begin together.
+type ownGather struct {
+	pause int64
+	late  int64 // how long after the moment its last consumer began it, by its own clock
+	alone bool  // a consumer began it without a moment that the supervisor named
+	begun bool
+}
+
+// began notes that a consumer began the stage, and at which moment it was let begin, both by the
+// client's clock that is never set; due is 0 if nobody named one.
+func (own *ownStage) began(at, due int64) {
+	g := &own.gather
+	g.begun = true
+	if due <= 0 || at <= 0 {
+		g.alone = true
+		return
+	}
+	g.late = max(g.late, report.Between(report.Stamp(due), report.Stamp(at))-g.pause)
+}
+
+// stageGathered is a decision when a stage begins.
+type stageGathered struct {
+	gather report.StageGather
+	ready  map[uint32]bool // sessions
+}
+
+// foldStageGathered takes when a stage begins for which clients wait; the last record of a stage counts.
+func (f *Folder) foldStageGathered(e *bulkheadv1.StageGathered, at report.Stamp) {
+	name := plaintext.Line(e.GetStage(), plaintext.MaxName)
+	if f.stageGathers == nil {
+		f.stageGathers = make(map[string]*stageGathered)
+	}
+	if f.stageGathers[name] == nil && len(f.stageGathers) == report.MaxRunStages {
+		return
+	}
+	g := &stageGathered{gather: report.StageGather{End: gatherEnd(e.GetHow()), DecidedAt: at,
+		WaitedNano: durationOrNone(e.GetWaitedNano()), Ready: len(e.GetReady()), Missing: missingOf(e.GetMissing())},
+		ready: make(map[uint32]bool, len(e.GetReady()))}
+	if begin := e.GetBeginElapsedNano(); begin > 0 {
+		g.gather.BeginAt = f.clock.at(at, begin)
+	}
+	for _, session := range e.GetReady() {
+		g.ready[session] = true
+	}
+	f.stageGathers[name] = g
+}
+
+// stageGather returns how a stage was begun together, but for who was late; nil if nobody waits for it.
+func (f *Folder) stageGather(st *stage) *report.StageGather {
+	was := f.stageGathers[st.told.Name]
+	if was == nil && !st.told.Together {
+		return nil
+	}
+	g := report.StageGather{}
+	if was != nil {
+		g = was.gather
+	}
+	g.Missing = append([]report.GatherMissing{}, g.Missing...)
+	g.Late, g.Alone, g.Unable, g.TimeoutNano = []string{}, []string{}, []string{}, st.told.TogetherTimeoutNano
+	g.Came, g.Awaited = []string{}, []string{}
+	return &g
+}
+
+// attendGathers adds how a client began those of its stages that clients begin together, or waits for
+// them while its load is not over.
+func (f *Folder) attendGathers(s *sessionState, c *report.Client, sums []inStage, running bool) {
+	over := !running || c.StopReason != "" || c.Outcome != report.OutcomeOpen
+	for k := range s.stages {
+		if of := s.stages[k].of; of != nil {
+			f.attendGather(s, c, k, sums[of.number-1].gather, over)
+		}
+	}
+}
+
+// attendGather adds how a client began its stage k, counted from 0.
+func (f *Folder) attendGather(s *sessionState, c *report.Client, k int, g *report.StageGather, over bool) {
+	own := &s.stages[k].gather
+	if g == nil || c.Resent || k >= len(c.Workload.Stages) || !c.Workload.Stages[k].Together {
+		return
+	}
+	if !own.begun {
+		switch {
+		case over || g.End != "" || c.Stage > k:
+		case s.stageReady > uint32(k):
+			g.Came = append(g.Came, c.Label)
+		default:
+			g.Awaited = append(g.Awaited, c.Label)
+		}
+		return
+	}
+	was := f.stageGathers[c.Workload.Stages[k].Name]
+	switch {
+	case s.minor < protocol.MinorTogether:
+		g.Unable = append(g.Unable, c.Label)
+	case own.alone:
+		g.Alone = append(g.Alone, c.Label)
+	case own.late > report.LateLeast || was != nil && !was.ready[c.Session]:
+		g.Late, g.LateNano = append(g.Late, c.Label), max(g.LateNano, own.late)
+	}
 }

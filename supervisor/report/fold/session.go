@@ -38,6 +38,7 @@ type sessionState struct {
 	corruptions earliest[foundCorruption]
 	window      window // of all consumers
 	begun       begun
+	stageReady  uint32 // the newest stage that it came to and waits for
 	line        *clientLine
 	clock       clientClock
 	recorded    report.Stamp // time of the record being folded, supervisor's clock

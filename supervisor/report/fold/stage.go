@@ -46,6 +46,7 @@ type ownStage struct {
 	paused      bool // nobody writes right before it
 	window      window
 	bytes, read uint64
+	gather      ownGather
 }
 
 // declared returns the stages of a new client; those of names that are not there yet are made.
@@ -55,7 +56,8 @@ func (all *stages) declared(list []report.StageSpec) []ownStage {
 	}
 	own, reported, seen := make([]ownStage, len(list)), false, make(map[string]bool)
 	for i := range list {
-		own[i].unreported, own[i].middle, own[i].paused = list[i].Unreported, reported, list[i].PauseNano > 0
+		own[i].unreported, own[i].middle = list[i].Unreported, reported
+		own[i].paused, own[i].gather.pause = list[i].PauseNano > 0 || list[i].Together, list[i].PauseNano
 		reported = reported || !list[i].Unreported
 		if !seen[list[i].Name] { // one name twice is none of ours
 			own[i].of = all.named(&list[i])
@@ -88,12 +90,12 @@ func (all *stages) named(told *report.StageSpec) *stage {
 }
 
 // foldStageBegun notes that a consumer began a stage, with its rates.
-func (s *sessionState) foldStageBegun(named *bulkheadv1.Process, b *bulkheadv1.StageBegun,
+func (s *sessionState) foldStageBegun(m *bulkheadv1.Message, b *bulkheadv1.StageBegun,
 	at report.Stamp) report.Bad {
 	if !saneAmounts(b.GetRateBytesPerSecond()) {
 		return report.BadNumber
 	}
-	p, why := s.consumer(named, at)
+	p, why := s.consumer(m.GetProcess(), at)
 	if why != "" {
 		return why
 	}
@@ -102,6 +104,7 @@ func (s *sessionState) foldStageBegun(named *bulkheadv1.Process, b *bulkheadv1.S
 		return ""
 	}
 	p.told = p.stage
+	own.began(m.GetElapsedNano(), b.GetDueElapsedNano())
 	if st := own.of; st != nil && uint32(p.stage) == b.GetStage() && !s.client.Resent {
 		chunks := min(numberOrNone(b.GetRateChunksPerSecond()), report.MaxAmount)
 		st.began++
@@ -232,16 +235,18 @@ type inStage struct {
 	lastBegun, firstDone report.Stamp
 	longest              int64
 	bytes, read          uint64 // per second
+	gather               *report.StageGather
 }
 
 // stageReport sets the stages and curves of r, which has its clients.
 func (f *Folder) stageReport(r *report.Report, running bool) {
 	sums := make([]inStage, len(f.stages.list))
 	for i, one := range f.turnout(r.Clients, running) {
-		sums[i].Stage = one
+		sums[i].Stage, sums[i].gather = one, f.stageGather(f.stages.list[i])
 	}
-	for _, s := range f.order {
+	for i, s := range f.order {
 		s.inStages(&f.clock, window{f.run.StartedAt, f.last}, sums)
+		f.attendGathers(s, &r.Clients[i], sums, running)
 	}
 	r.Stages, r.StagesLeftOut, r.Curves = make([]report.Stage, 0, len(sums)), f.stages.leftOut, []report.Curve{}
 	for i, st := range f.stages.list {
@@ -250,6 +255,12 @@ func (f *Folder) stageReport(r *report.Report, running bool) {
 	r.Curves = append(r.Curves, judge.Curves(r.Stages, running)...)
 	for i := range r.Stages {
 		s := &r.Stages[i]
+		if g := s.Gather; g != nil {
+			if len(g.Came) == 0 {
+				g.Awaited = []string{}
+			}
+			g.Text = words.StageGather(r, g)
+		}
 		s.RateText, s.Note = words.StageRate(s), words.StageNote(s)
 	}
 }
@@ -312,7 +323,7 @@ func (st *stage) build(sum *inStage) report.Stage {
 		Clients: sum.Clients, Finished: sum.Finished, Unreached: sum.Unreached, Consumers: st.consumers + sum.Late,
 		FromAt: sum.all.from, ToAt: sum.all.to, LengthNano: sum.all.length(),
 		Bytes: st.bytes, Chunks: st.chunks, Errors: st.errors, BytesPerSecond: sum.bytes,
-		ReadBytes: st.read, ReadBytesPerSecond: sum.read,
+		ReadBytes: st.read, ReadBytesPerSecond: sum.read, Gather: sum.gather,
 	}
 	if sum.longest > 0 {
 		common := report.Between(sum.lastBegun, sum.firstDone)

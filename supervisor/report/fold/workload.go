@@ -180,7 +180,8 @@ func stageSpecs(w *bulkheadv1.Workload) []report.StageSpec {
 			RatePercent:         numberOrNone(told.GetRatePercent()),
 			Concurrency:         told.GetConcurrency(), Sync: syncOf(told.GetSync()), SyncBytes: told.GetSyncBytes(),
 			PauseNano: durationOrNone(told.GetPauseNano()), Unreported: told.GetUnreported(),
-			Together: told.GetTogether(), Curve: min(told.GetCurve(), report.MaxStages),
+			Together: told.GetTogether(), TogetherTimeoutNano: durationOrNone(told.GetTogetherTimeoutNano()),
+			Curve: min(told.GetCurve(), report.MaxStages),
 		}
 		if of := int(told.GetRateOf()); 0 < of && of <= i && s.RatePercent > 0 {
 			s.RateOf = stageName(list[of-1], of-1)

@@ -31,10 +31,36 @@ func (v verdict) judgeStages(r *report.Report) {
 				words.Plural(uint64(s.Finished), "client"))
 		}
 	}
+	for i := range r.Stages {
+		if g := r.Stages[i].Gather; g != nil && g.End == report.GatherShort {
+			v.warn("stage %s began without clients that had not come to it in time: %s", r.Stages[i].Name,
+				words.Missing(g.Missing))
+		}
+	}
 	if n := r.StagesLeftOut; n > 0 {
 		v.warn("the figures of %s are left out: the report has room for %d of different names",
 			words.Plural(n, "stage"), report.MaxRunStages)
 	}
+}
+
+// stagesLate finds stages that clients were to begin together and did not.
+func stagesLate(r *report.Report) (list []report.Finding) {
+	for i := range r.Stages {
+		s := &r.Stages[i]
+		g := s.Gather
+		if g == nil || g.End != report.GatherShort && len(g.Late)+len(g.Alone)+len(g.Unable) == 0 {
+			continue
+		}
+		f := report.Finding{Kind: report.FindingStages, Evidence: g.Text, Threshold: human.Duration(report.LateLeast),
+			Text: fmt.Sprintf("clients were to begin stage %s together, and did not", s.Name)}
+		if g.End == report.GatherShort {
+			f.Text = fmt.Sprintf("stage %s began without clients that had not come to it: the wait for them timed out",
+				s.Name)
+			f.Threshold = human.Duration(g.TimeoutNano)
+		}
+		list = append(list, f)
+	}
+	return list
 }
 
 // stagesApart finds the reported stage that its clients were in together for the smallest part of
@@ -50,7 +76,7 @@ func stagesApart(r *report.Report) []report.Finding {
 			worst = s
 		}
 	}
-	var list []report.Finding
+	list := stagesLate(r)
 	if worst != nil {
 		list = append(list, report.Finding{Kind: report.FindingStages,
 			Text: fmt.Sprintf("the clients were in stage %s together for a small part of it: its figures are of a "+

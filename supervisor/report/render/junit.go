@@ -197,6 +197,9 @@ func stageProperties(r *report.Report) *JunitProperties {
 			continue
 		}
 		name := "stage." + s.Name + "."
+		if g := s.Gather; g != nil {
+			p.add(name+"together", g.Text)
+		}
 		p.add(name+"bytes_per_second", strconv.FormatUint(s.BytesPerSecond, 10))
 		if s.OfferedBytesPerSecond > 0 {
 			p.add(name+"offered_bytes_per_second", strconv.FormatUint(s.OfferedBytesPerSecond, 10))

@@ -19,6 +19,12 @@ func (m *Ticket) stages(r *report.Report) {
 		m.Row(stageCells(r, &r.Stages[i])...)
 	}
 	m.more(len(r.Stages)-shownStages, "in report.json")
+	for i := range r.Stages[:min(len(r.Stages), shownStages)] {
+		if g := r.Stages[i].Gather; g != nil {
+			m.Line("")
+			m.Line("Before %s: %s", Md(r.Stages[i].Name), Md(g.Text))
+		}
+	}
 	for i := range r.Curves[:min(len(r.Curves), shownCurves)] {
 		c := &r.Curves[i]
 		m.Heading("Curve " + Md(c.Name))

@@ -25,6 +25,13 @@ func (p *Page) stages() {
 	}
 	t.Write(&p.Out, Indent, PageWidth)
 	p.elsewhere(len(p.Stages)-shownStages, "stages")
+	for i := range p.Stages[:min(len(p.Stages), shownStages)] {
+		if g := p.Stages[i].Gather; g != nil {
+			for _, line := range human.Wrap("before "+p.Stages[i].Name+": "+g.Text, PageWidth-len(Indent)) {
+				p.Line("%s%s", Indent, line)
+			}
+		}
+	}
 }
 
 // stageCells returns a stage as a row.

@@ -56,6 +56,34 @@ func Gather(r *report.Report) string {
 	return waited
 }
 
+// StageGather returns in a line how clients that wait for each other before a stage began it.
+func StageGather(r *report.Report, g *report.StageGather) string {
+	text := ""
+	switch g.End {
+	case report.GatherComplete:
+		text = fmt.Sprintf("%s came to it within %s, and began at %s", Plural(uint64(g.Ready), "client"),
+			human.Duration(g.WaitedNano), Offset(r.Run.StartedAt, g.BeginAt))
+	case report.GatherShort:
+		text = fmt.Sprintf("%s had come to it after %s, and began at %s without %s", Plural(uint64(g.Ready), "client"),
+			human.Duration(g.WaitedNano), Offset(r.Run.StartedAt, g.BeginAt), Missing(g.Missing))
+	default:
+		text = "clients wait for each other before it, for " + human.Duration(g.TimeoutNano) + " at most"
+		if len(g.Came) > 0 {
+			text += fmt.Sprintf("; %s waiting for %s", Plural(uint64(len(g.Came)), "client"), NameSome(g.Awaited))
+		}
+	}
+	if len(g.Late) > 0 {
+		text += fmt.Sprintf("; late, by %s at most: %s", human.Duration(g.LateNano), NameSome(g.Late))
+	}
+	if len(g.Alone) > 0 {
+		text += "; without a word of the supervisor: " + NameSome(g.Alone)
+	}
+	if len(g.Unable) > 0 {
+		text += "; could not wait: " + NameSome(g.Unable)
+	}
+	return text
+}
+
 // gatherOf names those that were waited for, and for how long at most.
 func gatherOf(run *report.Run) string {
 	who := Plural(uint64(run.ExpectedClients), "client")

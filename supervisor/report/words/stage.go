@@ -134,6 +134,13 @@ func StageNote(s *report.Stage) string {
 		}
 	}
 	add(s.Told.Unreported, "not reported")
+	if g := s.Gather; g != nil {
+		add(g.End == report.GatherComplete, "begun together")
+		add(g.End == report.GatherShort, "begun without %s", Missing(g.Missing))
+		add(len(g.Came) > 0, "waiting for %s", NameSome(g.Awaited))
+		add(len(g.Late) > 0, "late: %s", NameSome(g.Late))
+		add(len(g.Alone) > 0, "alone: %s", NameSome(g.Alone))
+	}
 	add(s.Unreached > 0 && s.Clients == 0, "never reached")
 	add(s.Unreached > 0 && s.Clients > 0, "never reached by %s", Plural(uint64(s.Unreached), "client"))
 	if cut := s.Clients - s.Finished; cut > 0 {

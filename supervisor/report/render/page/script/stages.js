@@ -41,7 +41,7 @@ export function drawStages() {
       latencyColumn("sync p99", (stage) => p99(stage.phases.sync)),
       reads ? { name: "read beside", number: true, value: (stage) => stage.read_bytes_per_second, text: (stage) => (stage.read_bytes ? rateText(stage.read_bytes_per_second) : "") } : null,
       { name: "as told", wrap: true, text: (stage) => stage.told.text },
-      { name: "note", wrap: true, text: (stage) => stage.note },
+      { name: "note", wrap: true, text: (stage) => [stage.note, stage.gather && stage.gather.text].filter(Boolean).join("; ") },
     ].filter(Boolean),
   }));
 }
