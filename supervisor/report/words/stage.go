@@ -76,7 +76,7 @@ func Schedule(w *report.Workload) string {
 
 // maxUnreachedNamed bounds the stages that a client is said not to have come to by name: there is such a
 // line for each client, and the names are the clients' own.
-const maxUnreachedNamed = 3
+const maxUnreachedNamed = 5
 
 // Unreached returns which stages of its load a client did not come to; "" if it came to all of them.
 func Unreached(c *report.Client) string {
