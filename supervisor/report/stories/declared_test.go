@@ -188,7 +188,7 @@ func TestStagesThatClientsNeverCameToAreBounded(t *testing.T) {
 		if f.Form == render.FormHTML {
 			limit = 8 << 20
 		}
-		limit += sessions * 4096 // a few lines of each
+		limit += sessions * 8192 // a few lines of each
 		with, without := lengthOf(t, f, full), lengthOf(t, f, empty)
 		t.Logf("%s: %d bytes with the most stages, %d without", f.Form, with, without)
 		if with-without > limit {
