@@ -82,7 +82,7 @@ func (e Exit) Class() bulkheadv1.ExitClass {
 	case e.Signal == 0 && e.Code == 0:
 		return bulkheadv1.ExitClass_EXIT_CLASS_CLEAN
 	case e.KernelOOM, isOutOfMemory(e.firstWord()), e.limit > 0 && strings.HasPrefix(e.firstWord(), noThread),
-		e.atItsLimit() && isUnchecked(e.LastWords):
+		isUnchecked(e.LastWords) && (e.atItsLimit() || e.limit > 0 && e.data == 0 && isInQueue(e.LastWords)):
 		return bulkheadv1.ExitClass_EXIT_CLASS_OOM
 	case e.Signal == syscall.SIGSYS, strings.HasPrefix(e.firstWord(), "SIGSYS: "):
 		return bulkheadv1.ExitClass_EXIT_CLASS_SANDBOX
@@ -117,6 +117,14 @@ func isUnchecked(words []string) bool {
 	_, address, found := strings.Cut(words[1], mapError)
 	at, err := strconv.ParseUint(address, 16, 64)
 	return found && err == nil && at < lowest
+}
+
+// isInQueue recognizes that fault in the queue itself, by the function that stands first: a program that
+// got memory which it never touched has a small peak, so where nobody saw how much it had at its end, this
+// is what tells.
+func isInQueue(words []string) bool {
+	return len(words) > 3 && (strings.HasPrefix(words[3], "runtime.(*spanQueue).") ||
+		strings.HasPrefix(words[3], "runtime.(*spanSPMC)."))
 }
 
 const (

@@ -79,6 +79,7 @@ func TestExitsAreSorted(t *testing.T) {
 func TestAFaultForWantOfMemory(t *testing.T) {
 	const place = "PC=0x42fc4e m=2 sigcode=1 addr=0x1ff8"
 	const inRuntime = "goroutine 0 gp=0xc000104380 m=2 mp=0xc000100808 [idle]:"
+	const inQueue = "runtime.(*spanQueue).tryDrain(0x400?, 0x0?, 0x0?)"
 	const limit, much, little = 256 << 20, 200 << 20, 20 << 20
 	words := func(s ...string) []string { return s }
 	for name, tt := range map[string]struct {
@@ -90,6 +91,10 @@ func TestAFaultForWantOfMemory(t *testing.T) {
 		"below its limit":      {limit, much, much, words(fault, place, inRuntime), false},
 		"after a high peak":    {limit, much, 0, words(fault, place, inRuntime), true},
 		"after a low peak":     {limit, little, 0, words(fault, place, inRuntime), false},
+		"in the queue":         {limit, little, 0, words(fault, place, inRuntime, inQueue), true},
+		"in it, below":         {limit, little, much, words(fault, place, inRuntime, inQueue), false},
+		"in it, without limit": {0, little, 0, words(fault, place, inRuntime, inQueue), false},
+		"in another":           {limit, little, 0, words(fault, place, inRuntime, "runtime.f"), false},
 		"peak not known":       {limit, 0, 0, words(fault, place, inRuntime), true},
 		"no limit":             {0, much, much, words(fault, place, inRuntime), false},
 		"of a goroutine":       {limit, much, limit, words(fault, place, "goroutine 7 gp=0xc0 m=2 mp=0xc1:"), false},
