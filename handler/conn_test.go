@@ -113,7 +113,7 @@ func TestThePurse(t *testing.T) {
 		for now := time.Duration(0); now < time.Hour && !ended; now += c.every {
 			p.fill(now)
 			for _, f := range c.sends {
-				p.pay(f)
+				p.pay(f, f.length)
 			}
 			ended = p.left < 0
 		}

@@ -24,6 +24,9 @@ const (
 	maxRequests = 4
 	// maxAnswered is how many streams are remembered as answered.
 	maxAnswered = 64
+	// maxServed is how many streams are known as served at once; what is sent on others counts as
+	// nothing said.
+	maxServed = 64
 )
 
 // A client's frames that carry nothing of use are paid from a purse: it fills with time
@@ -100,7 +103,7 @@ func (s *frames) scan(p []byte) {
 			s.have, s.left, s.kept, s.room = 0, f.length, s.kept[:0], keptBytes
 			switch f.kind {
 			case http2.FrameData:
-				s.room = 0
+				s.room = 1 // how much of it is padding
 			case http2.FrameHeaders:
 				s.room = keptHeaders
 			}
@@ -125,10 +128,10 @@ func (p *purse) fill(now time.Duration) {
 
 func (p *purse) add(n float64) { p.left = min(purseMost, p.left+n) }
 
-// pay takes what a client's frame costs.
-func (p *purse) pay(f frameHeader) {
+// pay takes what a client's frame costs; said is how much of a frame of data somebody reads.
+func (p *purse) pay(f frameHeader, said int) {
 	switch {
-	case f.kind == http2.FrameData && f.length > smallData:
+	case f.kind == http2.FrameData && said > smallData:
 		p.add(purseASentence)
 	case f.kind == http2.FrameHeaders:
 		p.left -= headersCost
@@ -148,6 +151,7 @@ type overheard struct {
 	open                     uint32          // the stream whose headers continue in the next frame; 0 if none
 	headers                  int             // bytes of the header block that came last
 	answered                 map[uint32]bool // streams that were answered to the end, as far as there is room
+	served                   map[uint32]bool // streams that have been opened, and not ended by either; likewise
 	requests                 requests
 	goAwayByClient           string // the words or the code of the client's GOAWAY; "" if it has none
 }
@@ -159,7 +163,8 @@ type reset struct {
 }
 
 func newOverheard() *overheard {
-	o := &overheard{purse: purse{left: purseMost}, answered: make(map[uint32]bool)}
+	o := &overheard{purse: purse{left: purseMost}, answered: make(map[uint32]bool),
+		served: make(map[uint32]bool)}
 	o.in.begun = func(f frameHeader) {
 		if why := o.odd(f); o.oddity == "" {
 			o.oddity = why
@@ -170,15 +175,19 @@ func newOverheard() *overheard {
 }
 
 func (o *overheard) fromClient(f frameHeader, payload []byte) {
-	o.purse.pay(f)
+	o.purse.pay(f, o.said(f, payload))
 	o.flood = o.flood || o.purse.left < 0
 	switch f.kind {
 	case http2.FrameHeaders:
+		if len(o.served) < maxServed {
+			o.served[f.stream] = true
+		}
 		o.headers = f.length
 		o.requests.keep(f, payload)
 	case http2.FrameContinuation:
 		o.headers += f.length
 	case http2.FrameRSTStream:
+		delete(o.served, f.stream)
 		if !o.answered[f.stream] {
 			o.resetByClient = resetOf(f, payload)
 		}
@@ -187,7 +196,23 @@ func (o *overheard) fromClient(f frameHeader, payload []byte) {
 	}
 }
 
+// said returns how much of a client's frame somebody reads: nobody does padding, nor what belongs to
+// no stream, which the HTTP/2 server takes in silence.
+func (o *overheard) said(f frameHeader, payload []byte) int {
+	switch {
+	case f.kind != http2.FrameData || !o.served[f.stream]:
+		return 0
+	case f.flags.Has(http2.FlagDataPadded) && len(payload) > 0:
+		return f.length - 1 - int(payload[0])
+	default:
+		return f.length
+	}
+}
+
 func (o *overheard) toClient(f frameHeader, payload []byte) {
+	if f.kind == http2.FrameRSTStream || f.kind == http2.FrameHeaders && f.flags.Has(http2.FlagHeadersEndStream) {
+		delete(o.served, f.stream)
+	}
 	switch f.kind {
 	case http2.FrameData:
 		o.purse.add(purseASentence)

@@ -103,6 +103,22 @@ func TestAFloodEndsTheConnection(t *testing.T) {
 			stream := uint32(2*i + 3)
 			return errors.Join(r.Open(stream, "/x/y"), r.WriteRSTStream(stream, http2.ErrCodeCancel))
 		},
+		"DATA that is padding": func(r *rawclient.Raw, i int) error {
+			return r.WriteDataPadded(1, false, nil, make([]byte, 100))
+		},
+		"DATA of no stream": func(r *rawclient.Raw, i int) error { return r.WriteData(99, false, make([]byte, 100)) },
+		"DATA of a stream that has ended": func(r *rawclient.Raw, i int) error {
+			if i == 0 {
+				return r.Open(3, "/x/y")
+			}
+			return r.WriteData(3, false, make([]byte, 100))
+		},
+		"headers in nothings": func(r *rawclient.Raw, i int) error {
+			if i == 0 {
+				return r.WriteRawFrame(http2.FrameHeaders, 0, 3, nil)
+			}
+			return r.WriteContinuation(3, false, nil)
+		},
 		"unknown frames": func(r *rawclient.Raw, i int) error { return r.WriteRawFrame(0x77, 0, 0, []byte("hello")) },
 	} {
 		t.Run(name, func(t *testing.T) {

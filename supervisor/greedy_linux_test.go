@@ -165,6 +165,8 @@ func TestControlFloodsBesideAnHonestClient(t *testing.T) {
 		"settings": func(r *rawclient.Raw) error { return r.WriteSettings() },
 		"windows":  func(r *rawclient.Raw) error { return r.WriteWindowUpdate(0, 1) },
 		"nothing":  func(r *rawclient.Raw) error { return r.WriteData(1, false, nil) },
+		"padding":  func(r *rawclient.Raw) error { return r.WriteDataPadded(1, false, nil, make([]byte, 100)) },
+		"unread":   func(r *rawclient.Raw) error { return r.WriteData(99, false, make([]byte, 100)) },
 	} {
 		h := rawclient.Hello(name)
 		for range 2 {
