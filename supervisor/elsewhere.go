@@ -134,6 +134,7 @@ var errSucceeded = fmt.Errorf("%w: another supervisor has taken the run up, and 
 
 // succeeded ends the run here, which another supervisor has taken up with all its sessions.
 func (r *run) succeeded() {
+	r.taken.Store(true)
 	select {
 	case r.failed <- errSucceeded:
 		r.log.Error(errSucceeded.Error())

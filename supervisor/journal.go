@@ -39,6 +39,10 @@ func (r *run) record(recs ...*bulkheadv1.Record) bool { return r.recordOf(nil, r
 
 // recordOf does what record does with records of a session; of none if p is nil.
 func (r *run) recordOf(p *processor, recs []*bulkheadv1.Record) bool {
+	if p != nil && r.taken.Load() { // nothing here ends a session that goes on there
+		p.moved(cluster.ErrMoved)
+		return false
+	}
 	date(recs)
 	err := r.append(p, recs, len(recs))
 	if errors.Is(err, cluster.ErrRefused) {

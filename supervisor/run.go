@@ -43,6 +43,7 @@ type run struct {
 	damagedEnd bool
 	book       cluster.Run      // the journal, as a run's supervisors share it
 	engine     *joined.Run      // book, if it is on an engine; else nil
+	taken      atomic.Bool      // another supervisor has the run, and all its sessions
 	folder     string           // of the journal; of the run, if that is on an engine
 	keeper     *recovery.Keeper // of the journal's checkpoints; nil on an engine, which has none
 	roster     *rundir.Roster
