@@ -99,8 +99,8 @@ bench-fio: build ## compare consumers with fio: ROUNDS of pairs (default 3, 8 mi
 bench-scale: build ## many clients at once: CLIENTS (default 500,2000,4000), ROUNDS of them (default 3)
 	@$(GO) run ./internal/tools/bench -bin $(BIN) -only f -clients "$(or $(CLIENTS),500,2000,4000)" -rounds "$(or $(ROUNDS),3)"
 
-bench-soak: build ## does the supervisor's memory grow: CLIENTS (default 500) heart-beating for HOLD (default 1h)
-	@$(GO) run ./internal/tools/bench -bin $(BIN) -only s -clients "$(or $(CLIENTS),500)" -hold "$(or $(HOLD),1h)"
+bench-soak: build ## does the supervisor's memory grow: CLIENTS (default 1000) heart-beating for HOLD (default 1h)
+	@$(GO) run ./internal/tools/bench -bin $(BIN) -only s -clients "$(or $(CLIENTS),1000)" -hold "$(or $(HOLD),1h)"
 
 bench-start: build ## how far apart CLIENTS (default 64) begin to write, gathered and not, in ROUNDS (default 3)
 	@$(GO) run ./internal/tools/bench -bin $(BIN) -only l -clients "$(or $(CLIENTS),64)" -rounds "$(or $(ROUNDS),3)"
