@@ -49,6 +49,7 @@ type fleetSize struct {
 	rate               spread // new clients a second
 	refused            spread // how often new ones were told to come again
 	p50, p99           spread // of acks, ms
+	floor              floorOfMany
 	memory, share      spread // of the supervisor, MiB, and the growth of that for each client, KiB
 	descriptors, tasks spread // for each client
 	away               spread // clients that were cut off
@@ -59,8 +60,15 @@ type fleetSize struct {
 // all their ends and the report take. It fails if one of them is lost.
 func (b *bench) scale() error {
 	f := &fleet{sizes: make([]fleetSize, len(b.clients))}
+	program, err := b.build("peer")
+	if err != nil {
+		return err
+	}
 	for range b.rounds {
 		if err := b.scaleOnce(f); err != nil {
+			return err
+		}
+		if err := b.scaleBare(program, f); err != nil {
 			return err
 		}
 	}
@@ -77,11 +85,15 @@ func (b *bench) scale() error {
 		b.found(fmt.Sprintf("ack p99 with %d clients, ms", n), s.p99.text("%.1f"))
 		b.found(fmt.Sprintf("MiB of the supervisor, %d clients", n), s.memory.text("%.0f"))
 		b.found(fmt.Sprintf("cut off of %d clients", n), s.away.count())
+		b.leastOfMany(n, s)
 		fmt.Fprintf(t, "| %d\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t| %s\t|\n", n, s.rate.text("%.0f"),
 			s.refused.count(), s.p50.text("%.1f"), s.p99.text("%.1f"), s.memory.text("%.0f"), s.share.text("%.0f"),
 			s.descriptors.text("%.2f"), s.tasks.text("%.2f"), s.away.count())
 	}
 	if err := t.Flush(); err != nil {
+		return err
+	}
+	if err := b.printBare(f); err != nil {
 		return err
 	}
 	fmt.Fprintf(b.out, "all closed in %s s, and the report of them written %s s later\n", f.closing.text("%.1f"),

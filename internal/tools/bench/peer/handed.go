@@ -8,7 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -20,23 +20,25 @@ import (
 
 // serveHanded gives each connection to a child that serves its parent by gRPC, too, until accept fails.
 func serveHanded(l *net.TCPListener, kept *memory) error {
-	dir, err := os.MkdirTemp("", "peer-") // a path short enough for sockets
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
 	for i := uint64(1); ; i++ {
 		conn, err := l.AcceptTCP()
 		if err != nil {
 			return err
 		}
 		go func() { // ends with the child
-			if err := handTo(filepath.Join(dir, fmt.Sprint(i)), i, conn, kept); err != nil {
+			if err := handTo(addressOf(i), i, conn, kept); err != nil {
 				fmt.Fprintln(os.Stderr, "peer: a child:", err)
 			}
 		}()
 	}
 }
+
+// addressOf returns where the child with a number listens: a name that no file has, so that nothing
+// is left of a peer that is killed.
+func addressOf(i uint64) string { return fmt.Sprintf("@bulkhead-peer-%d-%d", os.Getpid(), i) }
+
+// target returns what gRPC dials to reach an address.
+func target(address string) string { return "unix-abstract:" + strings.TrimPrefix(address, "@") }
 
 // child is a process that serves the one connection that it gets over the line.
 type child struct {
@@ -44,8 +46,8 @@ type child struct {
 	line *net.UnixConn
 }
 
-// startHanded starts a child, and returns when it listens at path.
-func startHanded(path string) (*child, error) {
+// startHanded starts a child, and returns when it listens at an address.
+func startHanded(address string) (*child, error) {
 	line, its, err := fdpass.Pair()
 	if err != nil {
 		return nil, err
@@ -54,7 +56,7 @@ func startHanded(path string) (*child, error) {
 	if err != nil {
 		return nil, errors.Join(err, line.Close(), its.Close())
 	}
-	cmd := exec.Command(self, "handed", path)
+	cmd := exec.Command(self, "handed", address)
 	cmd.Env, cmd.Stderr, cmd.ExtraFiles = []string{"GOMAXPROCS=1"}, os.Stderr, []*os.File{its}
 	ready, err := cmd.StdoutPipe()
 	if err == nil {
@@ -77,20 +79,20 @@ func (c *child) end() error {
 	return c.cmd.Wait()
 }
 
-// handTo starts a child that listens at path, gives it the connection, takes its results, and returns
+// handTo starts a child that listens at an address, gives it the connection, takes its results, and returns
 // when it has ended.
-func handTo(path string, id uint64, conn *net.TCPConn, kept *memory) error {
+func handTo(address string, id uint64, conn *net.TCPConn, kept *memory) error {
 	defer conn.Close()
-	c, err := startHanded(path)
+	c, err := startHanded(address)
 	if err != nil {
 		return err
 	}
-	return errors.Join(takeHanded(path, id, c.line, conn, kept), c.end())
+	return errors.Join(takeHanded(address, id, c.line, conn, kept), c.end())
 }
 
-// takeHanded gives the child at path the connection and takes its results until it has no more.
-func takeHanded(path string, id uint64, line *net.UnixConn, conn *net.TCPConn, kept *memory) error {
-	client, err := grpc.NewClient("unix:"+path, grpc.WithTransportCredentials(insecure.NewCredentials()))
+// takeHanded gives the child at an address the connection and takes its results until it has no more.
+func takeHanded(address string, id uint64, line *net.UnixConn, conn *net.TCPConn, kept *memory) error {
+	client, err := grpc.NewClient(target(address), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return err
 	}
@@ -143,12 +145,12 @@ type handed struct {
 }
 
 // serveAsHanded does what such a child does.
-func serveAsHanded(path string) error {
+func serveAsHanded(address string) error {
 	line, err := fdpass.Inherited()
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("unix", path)
+	l, err := net.Listen("unix", address)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -22,6 +21,8 @@ const (
 	// warm is how many children wait for connections, as a supervisor's handlers do. The next one is
 	// started when a connection is over, so that no start takes of the time of one: it is a floor.
 	warm = 8
+	// warmOfMany is how many wait where clients stay: there the next one is started as one is taken.
+	warmOfMany = 16
 	// fileBytes is how long the file is in which batches are kept: full of zeroes, and begun anew at its end.
 	fileBytes = 64 << 20
 	// together is how many batches one fdatasync waits for at most.
@@ -107,31 +108,33 @@ type ready struct {
 	stream bulkheadv1.HandlerService_ServeClient
 }
 
-// serveKept gives each connection to a child that waits for one, of which there are no more than are
-// warm, and keeps what comes in a file of folder, until accept fails.
-func serveKept(l *net.TCPListener, folder string, kept *memory) error {
+// serveKept gives each connection to a child that waits for one, and keeps what comes in a file of folder,
+// until accept fails. Of children there are no more than are warm, or, for many, one more for each client.
+func serveKept(l *net.TCPListener, folder string, many bool, kept *memory) error {
 	d, err := newDisk(folder)
 	if err != nil {
 		return err
 	}
-	failed := make(chan error, 1+warm)
-	go func() { failed <- d.run() }() // ends with the process
-	dir, err := os.MkdirTemp("", "peer-")
-	if err != nil {
-		return err
+	size := warm
+	if many {
+		size = warmOfMany
 	}
-	defer os.RemoveAll(dir)
-	waiting := make(chan *ready, warm)
+	failed := make(chan error, 1+size)
+	go func() { failed <- d.run() }() // ends with the process
+	waiting := make(chan *ready, size)
 	var started atomic.Uint64
 	start := func() {
-		c, err := startReady(filepath.Join(dir, fmt.Sprint(started.Add(1))))
+		c, err := startReady(addressOf(started.Add(1)))
 		if err != nil {
-			failed <- err
+			select {
+			case failed <- err:
+			default: // the first is enough
+			}
 			return
 		}
 		waiting <- c
 	}
-	for range warm {
+	for range size {
 		start()
 	}
 	for i := uint64(1); ; i++ {
@@ -143,24 +146,29 @@ func serveKept(l *net.TCPListener, folder string, kept *memory) error {
 		case err := <-failed:
 			return err
 		case c := <-waiting:
+			if many {
+				go start() // ends when the child is taken, or with the process
+			}
 			go func() { // ends with the child
 				if err := c.keep(i, conn, d, kept); err != nil {
 					fmt.Fprintln(os.Stderr, "peer: a child:", err)
 				}
-				start()
+				if !many {
+					start()
+				}
 			}()
 		}
 	}
 }
 
-// startReady starts a child that listens at path, and calls it.
-func startReady(path string) (*ready, error) {
-	c, err := startHanded(path)
+// startReady starts a child that listens at an address, and calls it.
+func startReady(address string) (*ready, error) {
+	c, err := startHanded(address)
 	if err != nil {
 		return nil, err
 	}
 	r := &ready{child: c}
-	r.client, err = grpc.NewClient("unix:"+path, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	r.client, err = grpc.NewClient(target(address), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err == nil {
 		r.stream, err = bulkheadv1.NewHandlerServiceClient(r.client).Serve(context.Background())
 	}

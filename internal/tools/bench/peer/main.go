@@ -6,9 +6,9 @@
 // serves its parent by gRPC as it does its client. It is the floor of what such a process takes.
 // Kept is handed with what Bulkhead promises, and nothing else: processes wait for connections, and
 // the parent acknowledges what is on the disk, in a file of FOLDER, with one fdatasync for all that
-// came meanwhile.
+// came meanwhile. Many is kept for clients that stay: a process is started for each that comes.
 //
-//	peer goroutines | forks | handed | kept FOLDER
+//	peer goroutines | forks | handed | kept FOLDER | many FOLDER
 //
 // The first line on stdout is the address. At the end of stdin it prints a line for each
 // client, its name and the number of its last message, and ends.
@@ -49,15 +49,17 @@ func run(args []string) error {
 	case len(args) == 1 && args[0] == "handed":
 		kept := &memory{}
 		return listen(kept, func(l net.Listener) error { return serveHanded(l.(*net.TCPListener), kept) })
-	case len(args) == 2 && args[0] == "kept":
+	case len(args) == 2 && (args[0] == "kept" || args[0] == "many"):
 		kept := &memory{}
-		return listen(kept, func(l net.Listener) error { return serveKept(l.(*net.TCPListener), args[1], kept) })
+		return listen(kept, func(l net.Listener) error {
+			return serveKept(l.(*net.TCPListener), args[1], args[0] == "many", kept)
+		})
 	case len(args) == 1 && args[0] == "child":
 		return serveOne()
 	case len(args) == 2 && args[0] == "handed":
 		return serveAsHanded(args[1])
 	}
-	return fmt.Errorf("%q: want goroutines, forks, handed or kept FOLDER", args)
+	return fmt.Errorf("%q: want goroutines, forks, handed, kept FOLDER or many FOLDER", args)
 }
 
 // listen serves until stdin ends, and prints what was kept.
