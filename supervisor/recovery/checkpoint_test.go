@@ -290,12 +290,59 @@ func TestADamagedCheckpointIsNotUsed(t *testing.T) {
 }
 
 func TestACheckpointOfAnotherVersionIsNotUsed(t *testing.T) {
-	data := small(t)
-	binary.LittleEndian.PutUint32(data[4:], version+1)
-	_, _, err := decode(bytes.NewReader(data), int64(len(data)))
-	if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("version %d, and this program knows version %d",
-		version+1, version)) {
-		t.Errorf("decode: %v", err)
+	for _, other := range []uint32{oldest - 1, version + 1} {
+		data := small(t)
+		binary.LittleEndian.PutUint32(data[4:], other)
+		_, _, err := decode(bytes.NewReader(data), int64(len(data)))
+		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf(
+			"version %d, and this program knows versions %d to %d", other, oldest, version)) {
+			t.Errorf("decode: %v", err)
+		}
+	}
+}
+
+// What earlier versions wrote says what the fold says now, of clients whose loads have no stages.
+func TestACheckpointOfAnEarlierVersionIsUsed(t *testing.T) {
+	for v := 6; v < version; v++ {
+		for name, recs := range map[string][]*bulkheadv1.Record{
+			"earlier": recordsOf(t, earlier), "every-way": everyWay(t),
+		} {
+			golden, _, err := read(filepath.Join("testdata", fmt.Sprintf("version%d-%s.checkpoint", v, name)))
+			must(t, err)
+			if wrong := differences(golden, fold(t, seeded(1), recs)); len(wrong) > 0 {
+				t.Errorf("%s, version %d: %v", name, v, wrong)
+			}
+		}
+		past, _, err := read(filepath.Join("testdata", fmt.Sprintf("version%d-every-kind.checkpoint", v)))
+		must(t, err)
+		now := fold(t, seeded(1), everyKind(t)) // which has kinds, and so times, that were not there then
+		now.Stages = nil
+		now.Clock = past.Clock
+		if wrong := differences(past, now); len(wrong) > 0 {
+			t.Errorf("every kind, version %d: %v", v, wrong)
+		}
+	}
+}
+
+// An earlier version did not keep of stages what is needed now.
+func TestAnEarlierCheckpointWithStagesIsNotUsed(t *testing.T) {
+	staged := opened(1, "a")
+	staged.GetSessionOpened().Hello.Workload = &bulkheadv1.Workload{Stages: []*bulkheadv1.Stage{{Name: "fill"},
+		{Name: "peak", Together: true}}}
+	begun := said(t, 1, 1, 1)
+	begun.GetSessionBatch().Batch = batchBytes(t, &bulkheadv1.Batch{Messages: []*bulkheadv1.Message{{Seq: 1,
+		Fact: &bulkheadv1.Message_StageBegun{StageBegun: &bulkheadv1.StageBegun{Stage: 1}}}}})
+	for name, recs := range map[string][]*bulkheadv1.Record{
+		"its load has stages":         {staged},
+		"it has begun one, and ended": {staged, attachedBy(1, 1), begun, endedAs(1, bulkheadv1.Outcome_OUTCOME_CLOSED)},
+	} {
+		data := marshalled(t, fold(t, seeded(1), recs), journal.Mark{Segment: 1})
+		decoded(t, data)
+		binary.LittleEndian.PutUint32(data[4:], version-1)
+		if _, _, err := decode(bytes.NewReader(data), int64(len(data))); err == nil ||
+			!strings.Contains(err.Error(), "session 1 has stages") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

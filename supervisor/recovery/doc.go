@@ -18,7 +18,7 @@
 //     and nothing else.
 //   - What Load returns from a checkpoint is what it returns without one, of a journal that is
 //     whole. A checkpoint of another run, of another journal, of more than the journal has, of
-//     another version or with a wrong byte is not used. The records that it spares are read
+//     a version that is not known or with a wrong byte is not used. The records that it spares are read
 //     later, by the Keeper, which tells of damage in them.
 //   - No checkpoint is ahead of what is acknowledged, nor of what is durable, where that is less
 //     (journal.SyncNone): the journal is synced before it is written. Of the disk's space it takes

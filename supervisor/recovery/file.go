@@ -31,8 +31,10 @@ var files = [...]string{File, OldFile}
 
 const (
 	magic = "BHCP"
-	// version is that of the form and of the fold: a checkpoint of another is not used.
+	// version is that of the form and of the fold: a checkpoint of another is not used, but for those from
+	// oldest on, which lack nothing but what olderThan looks for.
 	version = 8
+	oldest  = 6
 	// maxPayload bounds a frame: a session is its client's Hello, and little more.
 	maxPayload = 2 * journal.MaxRecordBytes
 )
@@ -77,8 +79,10 @@ func decode(r io.Reader, size int64) (*Past, journal.Mark, error) {
 	if _, err := io.ReadFull(in, head[:]); err != nil || string(head[:len(magic)]) != magic {
 		return nil, journal.Mark{}, fmt.Errorf("%w: it does not begin as a checkpoint", errBroken)
 	}
-	if v := binary.LittleEndian.Uint32(head[len(magic):]); v != version {
-		return nil, journal.Mark{}, fmt.Errorf("it is of version %d, and this program knows version %d", v, version)
+	v := binary.LittleEndian.Uint32(head[len(magic):])
+	if v < oldest || v > version {
+		return nil, journal.Mark{}, fmt.Errorf("it is of version %d, and this program knows versions %d to %d", v,
+			oldest, version)
 	}
 	left := size - int64(len(head))
 	var buf []byte
@@ -119,6 +123,9 @@ func decode(r io.Reader, size int64) (*Past, journal.Mark, error) {
 			return nil, journal.Mark{}, err
 		}
 		s, err := past.sessionOf(&one)
+		if err == nil && v < version {
+			err = s.olderThan(version)
+		}
 		if err != nil {
 			return nil, journal.Mark{}, err
 		}
@@ -134,6 +141,17 @@ func decode(r io.Reader, size int64) (*Past, journal.Mark, error) {
 		}
 	}
 	return past, at, nil
+}
+
+// olderThan returns why a session of a checkpoint before a version cannot be used; nil if it can. Version 7
+// had journals on an engine as well, of which there are no checkpoints; version 8 has the stages that clients
+// begin together, and when each was begun.
+func (s *Session) olderThan(version int) error {
+	if len(s.Hello.GetWorkload().GetStages()) == 0 && s.Total.Stage == 0 {
+		return nil
+	}
+	return fmt.Errorf("session %d has stages, of which checkpoints before version %d do not say enough", s.Number,
+		version)
 }
 
 // read reads the checkpoint in a file.
