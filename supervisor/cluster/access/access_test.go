@@ -1,6 +1,7 @@
 package access
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,9 @@ func TestParse(t *testing.T) {
 	for _, one := range []struct{ text, want, run, wrong string }{
 		{"nats://a:4222,b:4223,c/run-1", "nats://a:4222,b:4223,c:4222/run-1", "run-1", ""},
 		{"tls://a,b", "tls://a:4222,b:4222", "", ""},
+		{"nats://a,nats://b:1/r", "nats://a:4222,b:1/r", "r", ""},
+		{"nats://a,tls://b,c/r", "nats://a:4222,tls://b:4222,c:4222/r", "r", ""},
+		{"nats://a/r,b", "", "", `"a/r" is not the address of an engine's node`},
 		{"nats://a,a:4222/", "nats://a:4222", "", ""},
 		{"nats://[::1]:4222/r", "nats://[::1]:4222/r", "r", ""},
 		{"nats://[::1]/r", "nats://[::1]:4222/r", "r", ""},
@@ -40,10 +44,18 @@ func TestParse(t *testing.T) {
 			t.Errorf("%s: the password is in %v", one.text, err)
 		}
 	}
-	for text, want := range map[string]string{"a": "nats://a:4222", "tls://a:1": "tls://a:1",
-		"nats://b": "nats://b:4222"} {
-		if u, err := URL(text); err != nil || u != want {
-			t.Errorf("%s: %s: %v", text, u, err)
+}
+
+func TestNodes(t *testing.T) {
+	for text, want := range map[string]string{
+		"a":                 "[nats://a:4222]",
+		"tls://a:1,b,c":     "[tls://a:1 tls://b:4222 tls://c:4222]",
+		"a,tls://b,c":       "[nats://a:4222 tls://b:4222 tls://c:4222]",
+		"tls://a,nats://b":  "[tls://a:4222 nats://b:4222]",
+		"nats://a,nats://a": "[nats://a:4222]",
+	} {
+		if urls, err := Nodes(strings.Split(text, ",")); err != nil || fmt.Sprint(urls) != want {
+			t.Errorf("%s: %s: %v; want %s", text, urls, err, want)
 		}
 	}
 }

@@ -1,9 +1,11 @@
 package access
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -31,42 +33,53 @@ func IsPlace(text string) bool {
 	return slices.ContainsFunc(schemes, func(s string) bool { return strings.HasPrefix(text, s) })
 }
 
-// Parse reads the address of an engine or of a run in one, as in nats://a:4222,b:4222,c/RUN-ID.
+// Parse reads the address of an engine or of a run in one, as in nats://a:4222,b:4222,c/RUN-ID, with nodes as
+// Nodes has them.
 func Parse(text string) (Place, error) {
-	i := slices.IndexFunc(schemes, func(s string) bool { return strings.HasPrefix(text, s) })
-	if i < 0 {
+	if !IsPlace(text) {
 		return Place{}, fmt.Errorf("%q is not the address of an engine; use nats://HOST:PORT,…/RUN-ID", text)
 	}
-	nodes, run, _ := strings.Cut(strings.TrimPrefix(text, schemes[i]), "/")
+	nodes := strings.Split(text, ",")
+	scheme, last := cutScheme(nodes[len(nodes)-1])
+	last, run, _ := strings.Cut(last, "/")
 	if strings.ContainsAny(run, "/?#") {
 		return Place{}, fmt.Errorf("%q has more than the id of a run behind its nodes; use nats://HOST:PORT,…/RUN-ID",
 			text)
 	}
-	p := Place{Run: run}
-	for node := range strings.SplitSeq(nodes, ",") {
-		u, err := nodeURL(schemes[i], node)
-		if err != nil {
-			return Place{}, err
-		}
-		if !slices.Contains(p.URLs, u) {
-			p.URLs = append(p.URLs, u)
-		}
-	}
-	if len(p.URLs) > MaxNodes {
-		return Place{}, fmt.Errorf("%d nodes of an engine are named; at most %d are of use", len(p.URLs), MaxNodes)
-	}
-	return p, nil
+	nodes[len(nodes)-1] = scheme + last
+	urls, err := Nodes(nodes)
+	return Place{URLs: urls, Run: run}, err
 }
 
-// URL returns the address of a node, of which the scheme and the port may be left out. It refuses
-// names and passwords in it.
-func URL(node string) (string, error) {
-	for _, scheme := range schemes {
-		if rest, ok := strings.CutPrefix(node, scheme); ok {
-			return nodeURL(scheme, rest)
+// Nodes returns the addresses of nodes, of which the scheme and the port may be left out: the scheme of one
+// counts for those behind it, too, up to the next that has one. It refuses names and passwords in them.
+func Nodes(list []string) (urls []string, err error) {
+	scheme := schemes[0]
+	for _, node := range list {
+		own, rest := cutScheme(node)
+		scheme = cmp.Or(own, scheme)
+		u, err := nodeURL(scheme, rest)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(urls, u) {
+			urls = append(urls, u)
 		}
 	}
-	return nodeURL(schemes[0], node)
+	if len(urls) > MaxNodes {
+		return nil, fmt.Errorf("%d nodes of an engine are named; at most %d are of use", len(urls), MaxNodes)
+	}
+	return urls, nil
+}
+
+// cutScheme returns the scheme of an address, "" if it has none, and the rest.
+func cutScheme(address string) (scheme, rest string) {
+	for _, scheme := range schemes {
+		if rest, ok := strings.CutPrefix(address, scheme); ok {
+			return scheme, rest
+		}
+	}
+	return "", address
 }
 
 func nodeURL(scheme, node string) (string, error) {
@@ -79,6 +92,9 @@ func nodeURL(scheme, node string) (string, error) {
 		return "", fmt.Errorf("%q is not the address of an engine's node; use HOST:PORT", node)
 	}
 	host, port := u.Hostname(), u.Port()
+	if ip, err := netip.ParseAddr(host); strings.Contains(host, ":") && (err != nil || ip.Zone() != "") {
+		return "", fmt.Errorf("%q is not the address of an engine's node; use [IPV6]:PORT", node)
+	}
 	if port == "" {
 		port = defaultPort
 	}
@@ -91,12 +107,17 @@ func nodeURL(scheme, node string) (string, error) {
 // String returns the place as Parse reads it.
 func (p Place) String() string {
 	var text strings.Builder
+	before := ""
 	for i, u := range p.URLs {
+		scheme, rest := cutScheme(u)
 		if i > 0 {
-			_, u, _ = strings.Cut(u, "://")
-			u = "," + u
+			text.WriteString(",")
 		}
-		text.WriteString(u)
+		if scheme != before {
+			text.WriteString(scheme)
+		}
+		text.WriteString(rest)
+		before = scheme
 	}
 	if p.Run != "" {
 		text.WriteString("/" + p.Run)

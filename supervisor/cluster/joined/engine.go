@@ -39,12 +39,9 @@ type Engine struct {
 // wrap exitstatus.ErrConfig.
 func New(cfg config.Journal, maxFrame int, log *slog.Logger) (*Engine, error) {
 	e := &Engine{cfg: cfg, maxFrame: maxFrame, log: log, monitors: parts(cfg.Monitor)}
-	for _, text := range parts(cfg.URL) {
-		url, err := access.URL(text)
-		if err != nil {
-			return nil, fmt.Errorf("%w: journal.url: %w", exitstatus.ErrConfig, err)
-		}
-		e.urls = append(e.urls, url)
+	var err error
+	if e.urls, err = access.Nodes(parts(cfg.URL)); err != nil {
+		return nil, fmt.Errorf("%w: journal.url: %w", exitstatus.ErrConfig, err)
 	}
 	for _, text := range e.monitors {
 		if !strings.HasPrefix(text, "http://") && !strings.HasPrefix(text, "https://") {
@@ -52,7 +49,6 @@ func New(cfg config.Journal, maxFrame int, log *slog.Logger) (*Engine, error) {
 				exitstatus.ErrConfig, text)
 		}
 	}
-	var err error
 	key := access.Key{Creds: cfg.Creds, CA: cfg.TLS.CA, Cert: cfg.TLS.Cert, CertKey: cfg.TLS.Key}
 	if e.options, err = key.Options(); err != nil {
 		return nil, fmt.Errorf("%w: journal: %w", exitstatus.ErrConfig, err)
