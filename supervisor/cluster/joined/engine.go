@@ -13,6 +13,7 @@ import (
 
 	"bulkhead/internal/config"
 	"bulkhead/internal/exitstatus"
+	"bulkhead/internal/failpoint"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/cluster"
 	"bulkhead/supervisor/cluster/access"
@@ -92,12 +93,14 @@ func (e *Engine) Check(ctx context.Context) error {
 // has come, whose number it fills in.
 func (e *Engine) Join(ctx context.Context, id, dir string, started *bulkheadv1.Record,
 	come *bulkheadv1.SupervisorJoined) (*Run, error) {
-	before, err := mark(dir)
+	m, err := mark(dir)
 	if err != nil {
 		return nil, err
 	}
 	inner, err := jetstream.Join(ctx, jetstream.Config{Run: id, URLs: e.urls, Options: e.options, Started: started,
-		Shards: e.cfg.Shards, Replicas: e.cfg.Replicas, Patience: e.Patience, Last: before})
+		Shards: e.cfg.Shards, Replicas: e.cfg.Replicas, Patience: e.Patience, Last: m.Supervisor,
+		Instance: m.Instance})
+	failpoint.Hit("supervisor/joined")
 	if errors.Is(err, jetstream.ErrSucceeded) {
 		return nil, fmt.Errorf("%w: run %s continues with another supervisor, and this one takes it from nobody: %w; "+
 			"to take it back all the same, move %s away", exitstatus.ErrConfig, id, err, dir)
@@ -106,8 +109,9 @@ func (e *Engine) Join(ctx context.Context, id, dir string, started *bulkheadv1.R
 		return nil, fmt.Errorf("the engine of the journal: %w", err)
 	}
 	r := &Run{Run: patient.On(inner, e.log), engine: e, inner: inner, id: id}
-	come.Supervisor, come.Before = inner.Supervisor(), before
-	if err = setMark(dir, come.GetSupervisor()); err == nil {
+	come.Supervisor, come.Before = inner.Supervisor(), m.Supervisor
+	m.Supervisor = come.GetSupervisor()
+	if err = m.write(dir); err == nil {
 		err = r.greet(ctx, come)
 	}
 	if err != nil {

@@ -1,6 +1,8 @@
 package joined
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,7 +18,9 @@ const File = "engine.json"
 
 // marked is what it holds.
 type marked struct {
-	// Supervisor is the number that the supervisor of this folder had last; 0 for none.
+	// Instance names the supervisor of this folder on the engine, whenever it joins the run.
+	Instance string `json:"instance"`
+	// Supervisor is the number that the supervisor had last; 0 for none.
 	Supervisor uint32 `json:"supervisor"`
 }
 
@@ -26,25 +30,29 @@ func IsOn(dir string) bool {
 	return err == nil
 }
 
-// mark returns the number that the supervisor had last in the run of a folder; 0 for none. From then on
-// the run is known to be on an engine.
-func mark(dir string) (uint32, error) {
+// mark returns what the folder of a run has. From then on the run is known to be on an engine, and its
+// supervisor has a name: one that dies as it joins is known when it comes again.
+func mark(dir string) (marked, error) {
 	var m marked
-	data, err := os.ReadFile(filepath.Join(dir, File))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return 0, setMark(dir, 0)
-	case err == nil:
+	path := filepath.Join(dir, File)
+	data, err := os.ReadFile(path)
+	if err == nil {
 		err = json.Unmarshal(data, &m)
 	}
-	if err != nil {
-		return 0, fmt.Errorf("reading %s: %w", filepath.Join(dir, File), err)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return m, fmt.Errorf("reading %s: %w", path, err)
 	}
-	return m.Supervisor, nil
+	if m.Instance != "" {
+		return m, nil
+	}
+	var name [16]byte
+	rand.Read(name[:])
+	m.Instance = hex.EncodeToString(name[:])
+	return m, m.write(dir)
 }
 
-func setMark(dir string, supervisor uint32) error {
-	data, err := json.Marshal(marked{supervisor})
+func (m marked) write(dir string) error {
+	data, err := json.Marshal(m)
 	if err != nil {
 		return err
 	}
