@@ -400,7 +400,7 @@ func (p *processor) oust(cause string) {
 	}
 	current := p.link
 	p.step(ousted, nil, cause, bulkheadv1.DetachClass_DETACH_CLASS_SUPERVISOR)
-	if current != nil {
+	if current != nil && !p.stuck {
 		current.finish(refusing(p.phase, p.over()))
 		p.link = nil
 	}

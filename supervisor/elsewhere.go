@@ -102,6 +102,13 @@ func (r *run) isElsewhere() answer {
 		elsewhere: r.cfg.Peers}
 }
 
+// unwritten is what a client is told whose session's journal cannot be written.
+func (r *run) unwritten() answer {
+	return answer{code: codes.Unavailable, reason: bulkheadv1.Reason_REASON_RUN_CHANGING,
+		text: "the run's journal cannot be written, and the run ends here; connect again", retryAfter: retryNextRun,
+		elsewhere: r.cfg.Peers}
+}
+
 // moved lets go of the session, which another supervisor has taken: nothing more of it is acknowledged
 // here, and it has no outcome here.
 func (p *processor) moved(why error) {

@@ -132,8 +132,7 @@ func (p *processor) batches(n note) (following *note) {
 	p.owe(p.spoke(boottime.Now(), true)...) // before what it says
 	failpoint.Hit("supervisor/before-append")
 	if !p.record(recs...) {
-		p.stuck = true // the run ends; nothing may be acknowledged, and nobody is to blame
-		return following
+		return following // nothing may be acknowledged
 	}
 	failpoint.Hit("supervisor/before-ack")
 	p.durable = last

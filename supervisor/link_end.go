@@ -286,6 +286,8 @@ func (p *processor) excessBefore(n note) {
 	}
 	current := p.link
 	p.step(breach, nil, excessCause(n.cause), bulkheadv1.DetachClass_DETACH_CLASS_LIMIT)
-	current.finish(refusing(p.phase, p.over()))
+	if !p.stuck {
+		current.finish(refusing(p.phase, p.over()))
+	}
 	p.link = nil
 }

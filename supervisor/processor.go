@@ -171,12 +171,16 @@ func stoppedTimer() *time.Timer {
 	return t
 }
 
-// record makes what is owed and then recs durable.
+// record makes what is owed and then recs durable. Once it has not, it never does: nobody knows what of that
+// is in the journal, and nothing else may come behind it.
 func (p *processor) record(recs ...*bulkheadv1.Record) bool {
 	p.owing.Stop()
 	recs = append(p.owed, recs...)
 	p.owed = nil
-	return len(recs) == 0 || p.run.recordOf(p, recs)
+	if !p.stuck && len(recs) > 0 && !p.run.recordOf(p, recs) {
+		p.stuck = true // the run ends, and nobody is to blame
+	}
+	return !p.stuck
 }
 
 // head returns what is behind the session's records, of which these are the newest.
@@ -266,6 +270,9 @@ func newer(id, than uint64) bool {
 func (p *processor) connected(l *link) {
 	e := connected
 	switch {
+	case p.stuck:
+		l.finish(p.run.unwritten())
+		return
 	case !l.adopted || p.phase.ended():
 	case l.id == p.connection && p.phase == adrift:
 		e = reattached

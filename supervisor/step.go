@@ -18,6 +18,9 @@ import (
 //
 // class says why a connection is given up, where the transition gives one up.
 func (p *processor) step(e event, from *link, cause string, class bulkheadv1.DetachClass) {
+	if p.stuck { // nothing that becomes of it now can be told
+		return
+	}
 	was := p.phase
 	now, actions := next(was, e)
 	p.phase = now
@@ -75,6 +78,7 @@ func (p *processor) step(e event, from *link, cause string, class bulkheadv1.Det
 	} else {
 		failpoint.Hit("supervisor/before-session-ended")
 		if !p.record(recs...) {
+			p.phase = was
 			return
 		}
 		failpoint.Hit("supervisor/after-session-ended")

@@ -20,8 +20,9 @@ type appender struct {
 	undone *work
 }
 
-// errOther says that records come before what nobody knows to be durable has been tried again.
-var errOther = fmt.Errorf("%w: what came before them is to be tried again first", cluster.ErrRefused)
+// errOther says that records come before what nobody knows to be durable has been tried again. They are not
+// refused for what they are, so that nobody leaves them out and goes on.
+var errOther = fmt.Errorf("%w: what came before them is to be tried again first", cluster.ErrUnavailable)
 
 // work is one Append: its messages, and how many of them are durable.
 type work struct {

@@ -227,6 +227,39 @@ func TestNoQuorum(t *testing.T) {
 	}
 }
 
+// What comes before an append of which nobody knows is not refused for what it is: who took that for an
+// answer would go on without it.
+func TestOthersWaitForWhatIsNotKnown(t *testing.T) {
+	c := engine.Start(t, engine.Options{Nodes: 1})
+	r := joinRun(t, c, newRunID(), func(cfg *Config) { cfg.Patience = time.Second })
+	l, h, err := r.Open(t.Context(), contract.Hello("one"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := func(cause string) *bulkheadv1.Record {
+		return &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionDetached{
+			SessionDetached: &bulkheadv1.SessionDetached{Session: h.Session, Cause: cause}}}
+	}
+	first, another := said("first"), said("another")
+	c.Nodes[0].Kill()
+	for _, rec := range []*bulkheadv1.Record{first, another, first} {
+		if err := l.Append(t.Context(), h, rec); !errors.Is(err, cluster.ErrUnavailable) ||
+			errors.Is(err, cluster.ErrRefused) {
+			t.Errorf("%s, without an engine: %v", rec.GetSessionDetached().GetCause(), err)
+		}
+	}
+	if err := c.Nodes[0].Start(); err != nil {
+		t.Fatal(err)
+	}
+	c.Ready()
+	if err := persist(t.Context(), l, h, first); err != nil {
+		t.Errorf("the first again: %v", err)
+	}
+	if err := persist(t.Context(), l, h, another); err != nil {
+		t.Errorf("another behind it: %v", err)
+	}
+}
+
 // TestTakeoverWithoutTheOwner takes the sessions of a supervisor that is cut off from the engine in the
 // middle of an Append: what it did not hear of is known to the one who takes over.
 func TestTakeoverWithoutTheOwner(t *testing.T) {

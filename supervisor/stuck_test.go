@@ -1,0 +1,59 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+
+	"bulkhead/internal/downlink"
+	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/cluster"
+)
+
+// unsure is a session's part of a journal of which nobody knows whether it has what was appended first.
+type unsure struct {
+	cluster.Log
+	appends int
+}
+
+func (u *unsure) Append(context.Context, cluster.Head, ...*bulkheadv1.Record) error {
+	if u.appends++; u.appends == 1 {
+		return cluster.ErrUnavailable
+	}
+	return nil
+}
+
+// An outcome of which nobody knows whether it is in the journal is told neither the client nor an operator,
+// and nothing is appended behind it.
+func TestAnOutcomeThatMayNotBeDurableIsNotTold(t *testing.T) {
+	hello := &bulkheadv1.Hello{ClientId: []byte("0123456789abcdef"), Name: "one", Workload: &bulkheadv1.Workload{}}
+	r := bareRun(new(notedJournal), 0)
+	p := newProcessor(r, 1, "s1", hello).openedBy(t, r, hello)
+	book := &unsure{Log: p.book}
+	p.book, p.grace, p.owing = book, stoppedTimer(), stoppedTimer()
+	connection := func() *link {
+		return &link{hello: hello, send: sender{down: downlink.New()}, log: r.log, drop: func(error) {}}
+	}
+	p.phase, p.link = active, connection()
+	p.step(goodbye, nil, "said goodbye", 0)
+	if err := <-r.failed; !errors.Is(err, cluster.ErrUnavailable) {
+		t.Errorf("the run ends with %v", err)
+	}
+	p.oust("another has come")
+	p.step(runOver, nil, "the run is over", 0)
+	p.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_HandlerExited{}})
+	if book.appends != 1 {
+		t.Errorf("%d appends, the first of which is open", book.appends)
+	}
+	if now := p.live.snapshot().phase; now.ended() {
+		t.Errorf("the status says %v", now)
+	}
+	back := connection()
+	p.connected(back)
+	if f := back.send.down.Take().GetFinish(); codes.Code(f.GetCode()) != codes.Unavailable ||
+		f.GetRetryAfterNano() == 0 {
+		t.Errorf("who comes back is told %v", f)
+	}
+}
