@@ -37,8 +37,11 @@ func (r *Run) next(ctx context.Context, add func(newest stored) (message, error)
 			return err
 		}
 		_, err = r.engine.putAmong(ctx, m, newest.seq)
-		if lost := (*lostRace)(nil); !errors.As(err, &lost) || ctx.Err() != nil {
+		if lost := (*lostRace)(nil); !errors.As(err, &lost) {
 			return err
+		}
+		if ctx.Err() != nil {
+			return unavailable(err)
 		}
 	}
 }

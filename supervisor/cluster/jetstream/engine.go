@@ -66,6 +66,7 @@ func (e *servers) put(ctx context.Context, m message, after uint64) (uint64, err
 		return 0, unavailable(err)
 	}
 	defer e.slots.Release(1)
+	defer cluster.Asks(ctx)()
 	m.header.Set(expectedHeader, decimal(after))
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		seq, err := e.publish(ctx, m)
@@ -247,6 +248,7 @@ func (e *servers) peers(ctx context.Context, stream string) (names []string, err
 func patiently[T any](ctx context.Context, e *servers, get func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.patience)
 	defer cancel()
+	defer cluster.Asks(ctx)()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		v, err := get(ctx)
 		if err == nil {

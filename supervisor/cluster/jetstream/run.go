@@ -126,10 +126,15 @@ func (r *Run) Open(ctx context.Context, h cluster.Hello) (cluster.Log, cluster.H
 	l := &log{run: r, client: h.Client, subject: r.names.session(h.Client),
 		appender: appender{engine: r.engine, limit: r.limit}}
 	for {
-		if err := l.claim(ctx, who.number, h); err == nil {
+		err := l.claim(ctx, who.number, h)
+		if err == nil {
 			break
-		} else if lost := (*lostRace)(nil); !errors.As(err, &lost) || ctx.Err() != nil {
+		}
+		if lost := (*lostRace)(nil); !errors.As(err, &lost) {
 			return nil, cluster.Head{}, err
+		}
+		if ctx.Err() != nil {
+			return nil, cluster.Head{}, unavailable(err)
 		}
 	}
 	if l.head.Ended() { // whoever ended it may not have come to that

@@ -78,5 +78,5 @@ func (r *Run) write() {
 }
 
 func (r *Run) note(recs []*bulkheadv1.Record) error {
-	return r.insist(func() error { return r.inner.Note(context.Background(), recs...) })
+	return r.insist(context.Background(), func(ctx context.Context) error { return r.inner.Note(ctx, recs...) })
 }

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -131,6 +133,86 @@ func TestAnEngineThatIsAwayIsWaitedFor(t *testing.T) {
 		if n != 1 {
 			t.Errorf("note %d is there %d times", i, n)
 		}
+	}
+}
+
+// slow is an engine that answers when it is let go on.
+type slow struct {
+	cluster.Run
+	asked, goOn chan struct{}
+}
+
+func (s *slow) Note(ctx context.Context, recs ...*bulkheadv1.Record) error {
+	if s.asked != nil {
+		s.asked <- struct{}{}
+		over := cluster.Asks(ctx)
+		select {
+		case <-s.goOn:
+		case <-ctx.Done():
+			return cluster.ErrUnavailable
+		}
+		over()
+	}
+	return s.Run.Note(context.WithoutCancel(ctx), recs...)
+}
+
+// An engine that takes its time to answer, and then does, was away: that is known before the answer, and is
+// a record. What a call waits for before it asks the engine is not.
+func TestAnEngineThatIsSlowWasAway(t *testing.T) {
+	inner := begin(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := &slow{Run: inner, asked: make(chan struct{}), goOn: make(chan struct{})}
+		r := On(s, slog.New(slog.DiscardHandler))
+		noted := make(chan error)
+		go func() { noted <- r.Note(t.Context(), shed(1)) }()
+		time.Sleep(time.Minute) // of the bubble's clock: for others to ask
+		if r.Outage() != 0 {
+			t.Error("the engine is away, and was not asked")
+		}
+		<-s.asked
+		synctest.Wait()
+		time.Sleep(noticed - time.Millisecond)
+		if r.Outage() != 0 {
+			t.Error("the engine is away too early")
+		}
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		if r.Outage() == 0 || r.Missed() == 0 {
+			t.Error("the engine is not away")
+		}
+		asked := s.asked
+		s.asked = nil // the record is written at once
+		close(s.goOn)
+		if err := <-noted; err != nil {
+			t.Error(err)
+		}
+		r.tasks.Wait()
+		missed := r.Missed()
+		if r.Outage() != 0 || missed == 0 {
+			t.Errorf("the engine is away for %v, and was for %v", r.Outage(), missed)
+		}
+		s.asked, s.goOn = asked, make(chan struct{})
+		go func() { noted <- r.Note(t.Context(), shed(2)) }()
+		<-asked
+		r.GiveUp()
+		if err := <-noted; !errors.Is(err, cluster.ErrUnavailable) {
+			t.Errorf("a note that was given up: %v", err)
+		}
+		if r.Missed() != missed {
+			t.Error("what was given up at once counts as away")
+		}
+	})
+	outages := 0
+	for _, rec := range contract.Collected(t, inner) {
+		if rec.GetJournalUnavailable() != nil {
+			outages++
+		}
+	}
+	if outages != 1 {
+		t.Errorf("%d outages are in the run", outages)
+	}
+	if err := inner.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
