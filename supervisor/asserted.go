@@ -154,20 +154,21 @@ func (a *asserting) workOf(p *processor, v *liveView, now int64,
 	}
 }
 
-// breached makes durable that a threshold does not hold, and drains the run if it is to be.
-func (o *operator) breached(b threshold.Breach) {
+// breached makes durable that a threshold does not hold, and returns why the run is to be drained for it; no
+// reason if it is not.
+func (r *run) breached(b threshold.Breach) drainFor {
 	text := b.Assertion.String()
-	if !o.run.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_AssertionBreached{
+	if !r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_AssertionBreached{
 		AssertionBreached: &bulkheadv1.AssertionBreached{Assertion: text, Value: b.Value, Aborts: b.Assertion.Abort},
 	}}) {
-		return // the run ends
+		return drainFor{} // the run ends
 	}
 	failpoint.Hit("supervisor/after-breach")
-	o.cfg.Logger.Error("what was asserted does not hold", "assertion", text, "value", b.Value,
-		"drained", b.Assertion.Abort)
-	if b.Assertion.Abort {
-		o.drain(bulkheadv1.DrainCause_DRAIN_CAUSE_ASSERTION, whyBreached(text, b.Value))
+	r.log.Error("what was asserted does not hold", "assertion", text, "value", b.Value, "drained", b.Assertion.Abort)
+	if !b.Assertion.Abort {
+		return drainFor{}
 	}
+	return drainFor{bulkheadv1.DrainCause_DRAIN_CAUSE_ASSERTION, whyBreached(text, b.Value)}
 }
 
 // assertionStatus returns how what the run must keep is kept; r.mu is held.

@@ -145,7 +145,21 @@ func (p *processor) drainAlone(n note) {
 }
 
 // limitDrain ends the session when the time is over in which its client is to end.
-func (p *processor) limitDrain() { p.drainOver = time.NewTimer(max(0, time.Until(p.drainBy))) }
+func (p *processor) limitDrain() {
+	p.drainLost = p.run.engineMissed()
+	p.drainOver = time.NewTimer(max(0, time.Until(p.drainBy)))
+}
+
+// drainIsLate lets that time go on by as long as the journal's engine was not there in it, and reports whether
+// it was not.
+func (p *processor) drainIsLate() bool {
+	missed := p.run.engineMissed()
+	late := missed - p.drainLost
+	if p.drainLost = missed; late > 0 {
+		p.drainOver.Reset(late)
+	}
+	return late > 0
+}
 
 // drainIsOver returns what receives when that time is over; nil if there is no such time.
 func (p *processor) drainIsOver() <-chan time.Time {

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
-	"bulkhead/supervisor/gather"
 	"bulkhead/supervisor/rundir"
 	"bulkhead/supervisor/upgrade"
 )
@@ -45,13 +45,24 @@ type operator struct {
 	// are those who wait for it.
 	checks chan upgradeAnswer
 	asked  []upgradeRequest
+	// decided receives why the run is to be drained, from what is done beside; beside is held by that.
+	decided chan drainFor
+	beside  sync.Mutex
+	missed  time.Duration // how long the journal's engine had not been there as deadline was set
+}
+
+// drainFor is why a run is to be drained.
+type drainFor struct {
+	cause  bulkheadv1.DrainCause
+	reason string
 }
 
 // operate acts on signals, drains and upgrades until ctx is done or the run must end;
 // it returns whether a drain was asked for.
 func (s *Supervisor) operate(ctx context.Context, r *run, signals <-chan os.Signal, arrivals *accepting,
 	cut context.CancelCauseFunc) bool {
-	o := &operator{Supervisor: s, run: r, arrivals: arrivals, cut: cut, deadline: stoppedTimer()}
+	o := &operator{Supervisor: s, run: r, arrivals: arrivals, cut: cut, deadline: stoppedTimer(),
+		decided: make(chan drainFor, 1)}
 	defer o.deadline.Stop()
 	checking, stop := context.WithCancel(ctx)
 	defer o.dismiss() // after the check, if there is one, has ended
@@ -61,7 +72,7 @@ func (s *Supervisor) operate(ctx context.Context, r *run, signals <-chan os.Sign
 	}
 	if r.drainReason() != "" {
 		o.draining = true
-		o.deadline.Reset(max(0, r.drainLeft()))
+		o.limit()
 	} else if r.gathering.aborted != "" {
 		o.drain(bulkheadv1.DrainCause_DRAIN_CAUSE_GATHER, r.gathering.aborted)
 	} else if r.asserting.aborted != "" {
@@ -112,21 +123,28 @@ func (s *Supervisor) operate(ctx context.Context, r *run, signals <-chan os.Sign
 			o.drain(short.Cause, short.Why)
 		case action := <-r.gathering.due:
 			if !o.draining { // nobody begins any more
-				o.gatherEnds(action)
+				o.decides(func() drainFor {
+					return drainFor{bulkheadv1.DrainCause_DRAIN_CAUSE_GATHER, r.gatherEnds(action)}
+				})
 			}
 		case <-r.joint.due:
 			if !o.draining {
-				r.stagesEnd()
+				o.decides(func() drainFor { r.stagesEnd(); return drainFor{} })
 			}
 		case b := <-r.asserting.due:
 			if !o.draining { // what follows is not the load that was asserted
-				o.breached(b)
+				o.decides(func() drainFor { return r.breached(b) })
 			}
 		case <-r.patience.over:
 			if !o.draining {
-				r.waited()
+				o.decides(func() drainFor { r.waited(); return drainFor{} })
 			}
+		case d := <-o.decided:
+			o.drain(d.cause, d.reason)
 		case <-o.deadline.C:
+			if o.late() {
+				continue
+			}
 			cut(errDrainDeadline)
 			return true
 		case asked := <-s.upgrades:
@@ -154,14 +172,47 @@ func (o *operator) drain(cause bulkheadv1.DrainCause, reason string) {
 	open := o.run.startDrain(cause, reason)
 	o.run.keeper.Wish() // whoever does not see the end of the drain leaves it to another supervisor
 	o.cfg.Logger.Info("draining", "reason", reason, "open_sessions", open, "within", o.cfg.DrainTimeout)
+	o.limit()
+}
+
+// limit sets the deadline of the drain.
+func (o *operator) limit() {
+	o.missed = o.run.engineMissed()
 	o.deadline.Reset(max(0, o.run.drainLeft()))
 }
 
-// gatherEnds carries out what the gather decided.
-func (o *operator) gatherEnds(action gather.Action) {
-	if why := o.run.gatherEnds(action); why != "" {
-		o.drain(bulkheadv1.DrainCause_DRAIN_CAUSE_GATHER, why)
+// late sets the deadline anew if the journal's engine was not there since it was set, and reports whether it
+// did: nobody could bring what is left to its end meanwhile.
+func (o *operator) late() bool {
+	missed := o.run.engineMissed()
+	late := missed - o.missed
+	if o.missed = missed; late > 0 {
+		o.deadline.Reset(late)
 	}
+	return late > 0
+}
+
+// decides has something recorded, which returns why the run must be drained; no reason if it need not. It
+// can take as long as the journal's engine is not there, while which the operator must be heard.
+func (o *operator) decides(do func() drainFor) {
+	if o.run.engine == nil {
+		if d := do(); d.reason != "" {
+			o.drain(d.cause, d.reason)
+		}
+		return
+	}
+	o.run.running.Go(func() { // ends with the record, or when the engine is not waited for
+		o.beside.Lock()
+		defer o.beside.Unlock()
+		d := do()
+		if d.reason == "" {
+			return
+		}
+		select {
+		case o.decided <- d:
+		default: // the run is drained once
+		}
+	})
 }
 
 // check begins to check the new program, unless that is under way.
@@ -175,7 +226,7 @@ func (o *operator) check(ctx context.Context, asked upgradeRequest) {
 	go func(answer chan<- upgradeAnswer) { // bounded; its answer has room
 		o.checkpoint(ctx)
 		var fit upgrade.Fitness
-		err := o.diskAnswers(ctx)
+		err := o.answers(ctx)
 		if err == nil {
 			fit, err = upgrade.Check(ctx, o.cfg.Program, o.cfg.StateDir)
 		}
@@ -191,9 +242,13 @@ func (o *operator) checkpoint(ctx context.Context) {
 	o.run.keeper.Now(ctx)
 }
 
-// diskAnswers returns an error if the run could not be let go of now, or no program could be executed,
-// because of a disk.
-func (o *operator) diskAnswers(ctx context.Context) error {
+// answers returns an error if the run could not be let go of now, or no program could be executed,
+// because of a disk or of the journal's engine.
+func (o *operator) answers(ctx context.Context) error {
+	if away := o.run.engineAway(); away > 0 {
+		return fmt.Errorf("the journal's engine has not been reached for %s, and a program that begins now could not "+
+			"go on with the run; ask again when it is", roughly(away))
+	}
 	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	err := o.run.disk.Answers(ctx)
@@ -248,7 +303,7 @@ func (o *operator) halt() error {
 	if n := o.run.settle(settleTimeout); n > 0 {
 		err = fmt.Errorf("connections that still wait for a handler: %d", n)
 	} else {
-		err = o.diskAnswers(context.Background())
+		err = o.answers(context.Background())
 	}
 	if err != nil {
 		o.arrivals.open()

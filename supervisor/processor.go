@@ -84,6 +84,7 @@ type processor struct {
 	drain      *bulkheadv1.Drain // without its time
 	drainBy    time.Time
 	drainOver  *time.Timer    // runs to drainBy if the client alone was asked to end; nil otherwise
+	drainLost  time.Duration  // for how long the journal's engine had not been there as that was set
 	begins     *moment        // from when on its client may write, if that waits; nil while it may not
 	begun      bool           // the journal has that it does
 	together   []waitingStage // the stages before which its client waits for others
@@ -142,6 +143,9 @@ func (p *processor) Run(ctx context.Context) {
 		case <-p.owing.C:
 			p.record()
 		case <-p.drainIsOver():
+			if p.drainIsLate() {
+				continue
+			}
 			p.step(drainOver, nil, errDrainDeadline.Error(), bulkheadv1.DetachClass_DETACH_CLASS_SUPERVISOR)
 		case <-ctx.Done():
 			p.takeRest(ctx)

@@ -177,6 +177,7 @@ func runOn(cfg Config, id, dir string, book cluster.Run, roster *rundir.Roster, 
 	}
 	if r.engine, _ = book.(*joined.Run); r.engine != nil {
 		r.folder = dir
+		r.uptime.Without(r.engine.Missed)
 	}
 	r.disk = rundir.NewDisk(r.folder)
 	r.space = reserve.Space{Folder: r.folder, Most: int64(cfg.Journal.MaxSize), Keep: cfg.Journal.MinFree}

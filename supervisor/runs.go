@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -268,10 +268,13 @@ func (s *Supervisor) serve(ctx context.Context, r *run, signals <-chan os.Signal
 	stopOperator := inBackground(ctx, func(ctx context.Context) { stopped = s.operate(ctx, r, signals, arrivals, cut) })
 	cause := r.await(serving)
 	stopOperator()
-	stopHurry := r.hurries(ctx, signals)
+	stopHurry := r.hurries(ctx, signals, errors.Is(cause, errInterrupted))
 	defer func() { stopped = stopHurry() || stopped }()
-	if r.engine != nil && errors.Is(cause, errInterrupted) && r.engine.Outage() > 0 {
-		r.engine.GiveUp()
+	if r.engine != nil && errors.Is(cause, errInterrupted) {
+		// If it is not there, nothing is to be on its way that ends a session.
+		if _, err := r.engine.Census(ctx); err != nil {
+			r.log.Warn("the engine does not say how the run stands", "error", err)
+		}
 	}
 	cause = endCause(serving, cause)
 	arrivals.close()
@@ -315,27 +318,30 @@ func (r *run) finish(ended *bulkheadv1.RunEnded) error {
 }
 
 // hurries lets a signal, or the end of ctx, end the run without the journal's engine, if that is not there
-// while the run ends, until stop is called: the run can be resumed then. stop reports whether there was a
-// signal.
-func (r *run) hurries(ctx context.Context, signals <-chan os.Signal) (stop func() bool) {
+// while the run ends, until stop is called: the run can be resumed then. It is enough that the engine is found
+// not to be there after the signal. asked says that there was one; stop reports whether there was.
+func (r *run) hurries(ctx context.Context, signals <-chan os.Signal, asked bool) (stop func() bool) {
 	if r.engine == nil {
 		return func() bool { return false }
 	}
-	var asked atomic.Bool
 	end := inBackground(context.WithoutCancel(ctx), func(over context.Context) {
+		look := time.NewTicker(hurryEvery)
+		defer look.Stop()
 		for {
 			select {
-			case <-signals:
-				asked.Store(true)
+			case sig := <-signals:
+				asked = asked || sig != syscall.SIGHUP
+			case <-look.C:
 			case <-ctx.Done():
 			case <-over.Done():
 				return
 			}
-			if r.engine.Outage() > 0 {
+			away := r.engine.Outage() > 0
+			if asked && away {
 				r.log.Error("the run is left as it is on the engine, which cannot be reached; start the supervisor " +
 					"again on its state directory, and it continues the run")
 			}
-			if r.engine.Outage() > 0 || ctx.Err() != nil {
+			if asked && away || ctx.Err() != nil {
 				r.engine.GiveUp()
 				<-over.Done()
 				return
@@ -344,8 +350,27 @@ func (r *run) hurries(ctx context.Context, signals <-chan os.Signal) (stop func(
 	})
 	return func() bool {
 		end()
-		return asked.Load()
+		return asked
 	}
+}
+
+// hurryEvery is how often a run that is to end without its engine is looked at.
+const hurryEvery = 100 * time.Millisecond
+
+// engineAway returns for how long the journal's engine has not been there; 0 if it is, or there is none.
+func (r *run) engineAway() time.Duration {
+	if r.engine == nil {
+		return 0
+	}
+	return r.engine.Outage()
+}
+
+// engineMissed returns for how long the journal's engine has not been there in all.
+func (r *run) engineMissed() time.Duration {
+	if r.engine == nil {
+		return 0
+	}
+	return r.engine.Missed()
 }
 
 // keeperPatience is how long the Keeper may take to let go of the disk.

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 
 	"bulkhead/internal/downlink"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/cluster"
+	"bulkhead/supervisor/cluster/joined"
+	"bulkhead/supervisor/cluster/patient"
 )
 
 // unsure is a session's part of a journal of which nobody knows whether it has what was appended first.
@@ -55,5 +58,54 @@ func TestAnOutcomeThatMayNotBeDurableIsNotTold(t *testing.T) {
 	if f := back.send.down.Take().GetFinish(); codes.Code(f.GetCode()) != codes.Unavailable ||
 		f.GetRetryAfterNano() == 0 {
 		t.Errorf("who comes back is told %v", f)
+	}
+}
+
+// absent is an engine that is never there.
+type absent struct {
+	cluster.Run
+	asked chan struct{}
+}
+
+func (a absent) Note(context.Context, ...*bulkheadv1.Record) error {
+	select {
+	case a.asked <- struct{}{}:
+	default:
+	}
+	return cluster.ErrUnavailable
+}
+
+func (a absent) Supervisor() uint32 { return 1 }
+
+// The time of a drain does not pass while the journal's engine is not there: nothing can come to its end.
+func TestADrainWaitsForTheEngine(t *testing.T) {
+	r := bareRun(new(notedJournal), 0)
+	inner := absent{asked: make(chan struct{})}
+	engine := patient.On(inner, r.log)
+	r.engine = &joined.Run{Run: engine}
+	o := &operator{run: r, deadline: stoppedTimer()}
+	p := &processor{run: r, drainBy: time.Now()}
+	o.limit()
+	p.limitDrain()
+	<-o.deadline.C
+	<-p.drainIsOver()
+	if o.late() || p.drainIsLate() {
+		t.Error("the drain goes on, and the engine is there")
+	}
+	noted := make(chan error)
+	go func() { noted <- engine.Note(t.Context(), &bulkheadv1.Record{}) }()
+	<-inner.asked
+	<-inner.asked
+	if !o.late() || !p.drainIsLate() {
+		t.Error("the drain is over, and the engine is not there")
+	}
+	engine.GiveUp()
+	<-noted
+	o.late()
+	p.drainIsLate()
+	<-o.deadline.C // set anew
+	<-p.drainIsOver()
+	if o.late() || p.drainIsLate() {
+		t.Error("the drain goes on without end")
 	}
 }

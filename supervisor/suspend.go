@@ -56,6 +56,10 @@ func (r *run) suspend() []*link {
 		l.drop(errUpgrading)
 	}
 	r.mu.Unlock()
+	if r.engine != nil { // what waits for it then is sent again by the handlers that have it
+		late := time.AfterFunc(engineTimeout, r.engine.GiveUp)
+		defer late.Stop()
+	}
 	r.running.Wait()
 	r.farewell.Wait()
 	r.recordShed()
@@ -67,6 +71,9 @@ func (r *run) suspend() []*link {
 	defer r.mu.Unlock()
 	return append([]*link{}, r.kept...) // never nil
 }
+
+// engineTimeout is how long what is under way may wait for the journal's engine as the run is let go of.
+const engineTimeout = 10 * time.Second
 
 // letGoTimeout is how long an upgrade that has begun may take to let go of the run, besides handlers
 // that end just then. What can take so long is a disk.

@@ -12,13 +12,18 @@ const LookEvery = time.Second
 // processor time. Time that it was not there for is no fault of its clients: while it
 // is away they cannot come back.
 type Uptime struct {
-	mu     sync.Mutex
-	looked time.Time     // guarded by mu
-	lost   time.Duration // guarded by mu
+	mu      sync.Mutex
+	looked  time.Time            // guarded by mu
+	lost    time.Duration        // guarded by mu
+	without func() time.Duration // what else is lost in all; nil for nothing
 }
 
 // NewUptime begins to look at now.
 func NewUptime(now time.Time) *Uptime { return &Uptime{looked: now} }
+
+// Without adds a time in which the process was running to no use, as its journal was not there: in all, up to
+// now. It is called before anything else.
+func (u *Uptime) Without(lost func() time.Duration) { u.without = lost }
 
 // Look returns how long the process has not been running in all. Somebody calls it at
 // least every LookEvery; a gap of more than three times that is lost time.
@@ -29,6 +34,9 @@ func (u *Uptime) Look(now time.Time) time.Duration {
 		u.lost += gap - LookEvery
 	}
 	u.looked = now
+	if u.without != nil {
+		return u.lost + u.without()
+	}
 	return u.lost
 }
 

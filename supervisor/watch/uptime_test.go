@@ -1,7 +1,9 @@
 package watch
 
 import (
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -39,4 +41,23 @@ func TestUptimeAfterCountsRunningTimeAlone(t *testing.T) {
 	case <-time.After(time.Minute):
 		t.Fatal("never called")
 	}
+}
+
+// Time that was lost to something else is added to that in which the process was not running, and the time of
+// what is timed goes on by it.
+func TestUptimeWithoutWhatElseIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := NewUptime(time.Now())
+		var lost atomic.Int64
+		u.Without(func() time.Duration { return time.Duration(lost.Load()) })
+		over := time.Time{}
+		u.After(2*time.Second, func() { over = time.Now() })
+		began := time.Now()
+		lost.Store(int64(time.Second))
+		time.Sleep(4 * time.Second)
+		synctest.Wait()
+		if took := over.Sub(began); took != 3*time.Second {
+			t.Errorf("2 s of use, of which 1 s was lost, took %v", took)
+		}
+	})
 }

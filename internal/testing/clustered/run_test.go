@@ -281,3 +281,74 @@ func TestARunIsLeftOnAnEngineThatIsAway(t *testing.T) {
 		t.Errorf("the clients are %+v", rep.Clients)
 	}
 }
+
+// An operator is heard from the first moment on in which the engine is away, also while the run has something
+// to record that nobody asked for: that it waits no longer for a client.
+func TestAnOperatorIsHeardAsTheEngineGoes(t *testing.T) {
+	c := engine.Start(t, engine.Options{})
+	state, config := folder(t), settings(t, c)
+	s := supervisor(t, state, "--config", config, "--clients", "2", "--wait-clients", "2s")
+	one := client(t, s, "one", "--runtime", "30s")
+	joined(t, s, 1)
+	for _, n := range c.Nodes[1:] {
+		n.Kill()
+	}
+	if _, err := s.Await(patience, func(l harness.LogLine) bool {
+		return strings.Contains(l.Text("msg"), "engine cannot be reached")
+	}); err != nil {
+		t.Fatal(err)
+	}
+	upgrade := exec.Command(filepath.Join(bin, "bulkhead"), "supervisor", "upgrade", "--state-dir", state)
+	if out, err := upgrade.CombinedOutput(); err == nil || !strings.Contains(string(out),
+		"the journal's engine has not been reached for") {
+		t.Errorf("an upgrade without an engine: %v\n%s", err, out)
+	}
+	for _, n := range c.Nodes[1:] {
+		if err := n.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Await(patience, func(l harness.LogLine) bool {
+		return strings.Contains(l.Text("msg"), "engine is reached again")
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range c.Nodes[1:] {
+		n.Kill()
+	}
+	if err := s.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Await(patience, func(l harness.LogLine) bool { return l.Text("msg") == "draining" }); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code, err := s.Wait(patience); err != nil || code != 1 {
+		t.Fatalf("the supervisor ends with %d: %v; want 1", code, err)
+	}
+	for _, n := range c.Nodes[1:] {
+		if err := n.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Ready()
+	next := supervisor(t, state, "--config", config, "--clients", "2", "--listen", s.Addr)
+	if code, err := one.Wait(patience); err != nil || code != 4 { // its load was cut short
+		t.Errorf("the client ends with %d: %v", code, err)
+	}
+	rep, list := finished(t, next, 3)
+	if len(rep.Clients) != 1 || rep.Clients[0].Outcome != report.OutcomeClosed {
+		t.Errorf("the clients are %+v", rep.Clients)
+	}
+	waits := 0
+	for _, rec := range list {
+		if rec.GetWaitEnded() != nil {
+			waits++
+		}
+	}
+	if waits != 1 {
+		t.Errorf("the run gave up on the absent client %d times", waits)
+	}
+}
