@@ -129,6 +129,10 @@ func (r *run) session(l *link, hello *bulkheadv1.Hello) (*processor, *answer) {
 // begin one. r.mu is held.
 func (r *run) sessionNow(l *link, hello *bulkheadv1.Hello) (*processor, *answer) {
 	who := l.who
+	if r.taken.Load() { // opening it would take it back
+		no := r.isElsewhere()
+		return nil, &no
+	}
 	if p := r.sessions[string(hello.GetClientId())]; p != nil {
 		if no := r.sessionOfAnother(p, who); no != nil {
 			return nil, no

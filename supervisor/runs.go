@@ -18,6 +18,7 @@ import (
 	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/campaign"
+	"bulkhead/supervisor/cluster"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/rundir"
 )
@@ -309,9 +310,15 @@ func (s *Supervisor) serve(ctx context.Context, r *run, signals <-chan os.Signal
 	return stopped, nil
 }
 
+// errLeft is why a run has no end yet.
+var errLeft = fmt.Errorf("the run is left as it is on its engine: %w", cluster.ErrUnavailable)
+
 // finish makes the end of the run durable, whose sessions have their outcomes.
 func (r *run) finish(ended *bulkheadv1.RunEnded) error {
 	if r.engine != nil {
+		if r.engine.Trying().Err() != nil { // the end of a session may be missing
+			return errLeft
+		}
 		return r.engine.Finish(context.Background(), ended)
 	}
 	return errors.Join(r.book.Seal(context.Background()), r.book.End(context.Background(), ended))
