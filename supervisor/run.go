@@ -120,13 +120,13 @@ type run struct {
 	stopProc context.CancelFunc
 }
 
-// newRun opens the journal of a new run in its folder.
-func newRun(cfg Config, id, dir string, listen net.Addr, locks *bulkheadv1.Sandbox, p *pool.Pool,
-	g *door.Gate) (*run, error) {
+// newRun opens the journal of a new run in its folder; ctx bounds that alone.
+func newRun(ctx context.Context, cfg Config, id, dir string, listen net.Addr, locks *bulkheadv1.Sandbox,
+	p *pool.Pool, g *door.Gate) (*run, error) {
 	started := &bulkheadv1.Record{Entry: &bulkheadv1.Record_RunStarted{
 		RunStarted: runStarted(cfg, id, listen, locks)}}
 	if cfg.engine != nil {
-		book, err := cfg.engine.Join(context.Background(), id, dir, started, supervisorJoined(cfg, listen))
+		book, err := cfg.engine.Join(ctx, id, dir, started, supervisorJoined(cfg, listen))
 		if err != nil {
 			return nil, err
 		}

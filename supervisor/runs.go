@@ -104,9 +104,14 @@ func (s *Supervisor) nextRun(ctx context.Context, left *unfinished) (*run, error
 	if err := writeRunFile(cfg, id, dir, s.listener.Addr()); err != nil {
 		return nil, err
 	}
-	r, err := newRun(cfg, id, dir, s.listener.Addr(), s.custody.State(), s.pool, s.gate)
+	heeding, stop := s.heeds(ctx)
+	defer stop()
+	r, err := newRun(heeding, cfg, id, dir, s.listener.Addr(), s.custody.State(), s.pool, s.gate)
 	if err != nil {
 		return nil, err
+	}
+	if cause := context.Cause(heeding); cause != nil {
+		return nil, errors.Join(cause, r.book.Close())
 	}
 	r.latest = func() error { return s.state.Point(rundir.LatestLink, id) }
 	if !s.cfg.KeepRunning { // otherwise when its first client has come

@@ -59,6 +59,7 @@ type Supervisor struct {
 	// goroutine of jobs has both.
 	order    *campaign.Order
 	orderErr error
+	signals  <-chan os.Signal
 	upgrades chan upgradeRequest // asks for an upgrade
 	overdue  chan struct{}       // closed when an upgrade that has begun takes too long
 	control  *controlServer
@@ -110,7 +111,7 @@ func Run(ctx context.Context, cfg Config, signals <-chan os.Signal) (Result, err
 		custody: held, logs: child.NewLogs(cfg.Logger), garbage: reserve.NewGarbage(),
 		drains: make(chan string, 1), begins: make(chan *beginning), upgrades: make(chan upgradeRequest),
 		overdue: make(chan struct{}), first: make(chan *run, 1), taking: make(chan struct{}),
-		jobOver: make(chan struct{}),
+		jobOver: make(chan struct{}), signals: signals,
 	}
 	s.desk = s.newDesk()
 	type ended struct {

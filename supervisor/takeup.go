@@ -125,15 +125,56 @@ func (s *Supervisor) checkEngine(ctx context.Context, u *unfinished) error {
 func (s *Supervisor) rejoin(ctx context.Context, u *unfinished, listen net.Addr) error {
 	started := &bulkheadv1.Record{Entry: &bulkheadv1.Record_RunStarted{ // if it has not begun
 		RunStarted: runStarted(s.cfg, u.id, listen, s.custody.State())}}
+	ctx, stop := s.heeds(ctx)
+	defer stop()
 	var err error
 	if u.engine, err = s.cfg.engine.Join(ctx, u.id, u.dir, started, supervisorJoined(s.cfg, listen)); err != nil {
 		return fmt.Errorf("run %s: %w", u.id, err)
 	}
-	if u.past, u.logs, err = u.engine.Resume(ctx); err != nil {
+	u.past, u.logs, err = u.engine.Resume(ctx)
+	if cause := context.Cause(ctx); cause != nil && err == nil {
+		err = cause
+	} else if cause != nil {
+		err = fmt.Errorf("%w; %w", err, cause)
+	}
+	if err != nil {
 		return errors.Join(fmt.Errorf("run %s: %w", u.id, err), u.engine.Close())
 	}
 	return nil
 }
+
+// errAsked is why a start ends that waited for the journal's engine.
+var errAsked = errors.New("a signal came while the supervisor waited for the journal's engine")
+
+// heeds returns a context that a signal ends until stop is called, if what waits for the engine with it takes
+// long: else the signal is for the run.
+func (s *Supervisor) heeds(ctx context.Context) (heeding context.Context, stop func()) {
+	heeding, cancel := context.WithCancelCause(ctx)
+	end := inBackground(ctx, func(over context.Context) {
+		long := time.NewTimer(startPatience)
+		defer long.Stop()
+		select {
+		case <-long.C:
+		case <-over.Done():
+			return
+		}
+		for {
+			select {
+			case sig := <-s.signals:
+				if sig != syscall.SIGHUP {
+					cancel(errAsked)
+					return
+				}
+			case <-over.Done():
+				return
+			}
+		}
+	})
+	return heeding, func() { end(); cancel(nil) }
+}
+
+// startPatience is how long a start may wait for the engine until a signal ends it.
+const startPatience = 2 * time.Second
 
 // part returns a session's part of the journal, of a run on an engine.
 func (u *unfinished) part(client []byte, _ cluster.Head) cluster.Log {

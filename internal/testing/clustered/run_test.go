@@ -352,3 +352,55 @@ func TestAnOperatorIsHeardAsTheEngineGoes(t *testing.T) {
 		t.Errorf("the run gave up on the absent client %d times", waits)
 	}
 }
+
+// A supervisor that is started while the engine is away says so and waits for it, until a signal comes.
+func TestAStartWaitsForTheEngine(t *testing.T) {
+	c := engine.Start(t, engine.Options{})
+	state, config := folder(t), settings(t, c)
+	s := supervisor(t, state, "--config", config, "--clients", "1")
+	one := client(t, s, "one", "--runtime", "20s")
+	joined(t, s, 1)
+	s.Kill()
+	for _, n := range c.Nodes[1:] {
+		n.Kill()
+	}
+	start := func() *harness.Supervisor {
+		t.Helper()
+		next, err := harness.Start(harness.SupervisorCommand(bin, state, "--config", config, "--clients", "1",
+			"--listen", s.Addr), state)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			next.Kill()
+			if t.Failed() {
+				t.Logf("supervisor %d:\n%s", next.Pid(), next.Log())
+			}
+		})
+		if _, err := next.Await(patience, func(l harness.LogLine) bool {
+			return strings.Contains(l.Text("msg"), "the supervisor waits for it, until a signal comes")
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return next
+	}
+	asked := start()
+	if err := asked.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code, err := asked.Wait(patience); err != nil || code != 1 {
+		t.Errorf("who is asked not to wait ends with %d: %v", code, err)
+	}
+	next := start()
+	for _, n := range c.Nodes[1:] {
+		if err := n.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := next.AwaitReady(patience); err != nil {
+		t.Fatal(err)
+	}
+	ended(t, one)
+	rep, _ := finished(t, next, 0)
+	allClosed(t, rep, 1)
+}

@@ -68,3 +68,16 @@ func (k Key) Options() (options []nats.Option, err error) {
 	}
 	return append(options, nats.Secure(way)), nil
 }
+
+// Refused reports whether an engine does not let in who asks, or is not the one that it should be: asking
+// again changes nothing.
+func Refused(err error) bool {
+	for _, why := range []error{nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked,
+		nats.ErrPermissionViolation, nats.ErrSecureConnWanted, nats.ErrSecureConnRequired} {
+		if errors.Is(err, why) {
+			return true
+		}
+	}
+	var wrong *tls.CertificateVerificationError
+	return errors.As(err, &wrong)
+}

@@ -89,9 +89,39 @@ func (e *Engine) Check(ctx context.Context) error {
 	return fmt.Errorf("%w: the engine of the journal: %s%s", exitstatus.ErrConfig, strings.Join(refused, "; "), advice)
 }
 
+// joinPatience is how long Join tries.
+const joinPatience = 10 * time.Minute
+
+// betweenJoins is the time between two tries of Join, besides what each takes.
+const betweenJoins = 500 * time.Millisecond
+
 // Join joins a run, which it begins with a record if it has not begun, and says in it that a supervisor
-// has come, whose number it fills in.
+// has come, whose number it fills in. While the engine is not there it tries again, until ctx is done or
+// joinPatience is over: a start in an outage waits for its end.
 func (e *Engine) Join(ctx context.Context, id, dir string, started *bulkheadv1.Record,
+	come *bulkheadv1.SupervisorJoined) (*Run, error) {
+	over := fmt.Errorf("it was waited for, for %s", joinPatience)
+	ctx, cancel := context.WithTimeoutCause(ctx, joinPatience, over)
+	defer cancel()
+	for told := false; ; told = true {
+		r, err := e.join(ctx, id, dir, started, come)
+		if !errors.Is(err, cluster.ErrUnavailable) || access.Refused(err) {
+			return r, err
+		}
+		if ctx.Err() == nil && !told {
+			e.log.Error("the journal's engine cannot be reached, and the supervisor waits for it, until a signal comes",
+				"run", id, "at_most", joinPatience, "error", err)
+		}
+		select {
+		case <-time.After(betweenJoins):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w; %w", err, context.Cause(ctx))
+		}
+	}
+}
+
+// join does what Join does, once.
+func (e *Engine) join(ctx context.Context, id, dir string, started *bulkheadv1.Record,
 	come *bulkheadv1.SupervisorJoined) (*Run, error) {
 	m, err := mark(dir)
 	if err != nil {

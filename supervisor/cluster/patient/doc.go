@@ -6,5 +6,6 @@
 // longer than it ever does when all is well. Facts of no session that wait for
 // the engine at the same time go there together.
 //
-// It never returns cluster.ErrUnavailable but after GiveUp. Who has to do without waiting asks Outage.
+// It never returns cluster.ErrUnavailable but after GiveUp, or when the context of a call is done. Who has to
+// do without waiting asks Outage.
 package patient

@@ -79,9 +79,9 @@ type call struct {
 	missed, over bool  // guarded by Run.mu
 }
 
-// insist calls do until it says something else than that the engine is not there.
+// insist calls do until it says something else than that the engine is not there, or until ctx is done.
 func (r *Run) insist(ctx context.Context, do func(context.Context) error) error {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(ctx) // also when the patience is over
 	defer cancel()
 	defer context.AfterFunc(r.ctx, cancel)()
 	c := &call{asked: boottime.Now()}
@@ -98,12 +98,12 @@ func (r *Run) insist(ctx context.Context, do func(context.Context) error) error 
 	}, func() { late.Stop() })
 	for {
 		err := do(ctx)
-		if !errors.Is(err, cluster.ErrUnavailable) || r.ctx.Err() != nil {
+		if !errors.Is(err, cluster.ErrUnavailable) || ctx.Err() != nil {
 			r.arrived(c, err)
 			return err
 		}
 		r.misses(c, err)
-		pause(r.ctx)
+		pause(ctx)
 	}
 }
 

@@ -224,6 +224,11 @@ func TestGivingUp(t *testing.T) {
 	ended := make(chan error)
 	go func() { ended <- r.Note(t.Context(), shed(1)) }()
 	<-f.asked
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := r.Open(ctx, contract.Hello("one")); !errors.Is(err, cluster.ErrUnavailable) {
+		t.Errorf("who does not want to wait: %v", err)
+	}
 	r.GiveUp()
 	if err := <-ended; !errors.Is(err, cluster.ErrUnavailable) {
 		t.Errorf("the note: %v", err)

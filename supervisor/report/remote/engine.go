@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/nats-io/nats.go"
-
 	"bulkhead/supervisor/cluster"
 	"bulkhead/supervisor/cluster/access"
 	"bulkhead/supervisor/cluster/jetstream"
@@ -61,8 +59,7 @@ func (e *Engine) explained(err error) error {
 			only, e.place.Run, only)}
 	case errors.Is(err, jetstream.ErrDamaged):
 		return &DamageError{fmt.Errorf("%s: %w", e.place, err)}
-	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired),
-		errors.Is(err, nats.ErrPermissionViolation):
+	case access.Refused(err):
 		return fmt.Errorf("%s: %w; give a user who may read the run: --journal-creds, or --journal-tls-cert "+
 			"and --journal-tls-key", only, err)
 	case errors.Is(err, cluster.ErrUnavailable):
