@@ -199,7 +199,7 @@ func TestNoQuorum(t *testing.T) {
 		}
 	}
 	other, more := contract.Messages(s.head, 1, 10)
-	if err := s.log.Append(t.Context(), other, more); !errors.Is(err, cluster.ErrRefused) {
+	if err := s.log.Append(t.Context(), other, more); !errors.Is(err, cluster.ErrUnavailable) {
 		t.Errorf("other records before those are known to be durable: %v", err)
 	}
 	if _, _, err := r.Open(t.Context(), contract.Hello("two")); !errors.Is(err, cluster.ErrUnavailable) {
