@@ -129,7 +129,7 @@ func (r *run) session(l *link, hello *bulkheadv1.Hello) (*processor, *answer) {
 // begin one. r.mu is held.
 func (r *run) sessionNow(l *link, hello *bulkheadv1.Hello) (*processor, *answer) {
 	who := l.who
-	if r.taken.Load() { // opening it would take it back
+	if r.leaving { // opening it would take it back
 		no := r.isElsewhere()
 		return nil, &no
 	}
@@ -162,7 +162,7 @@ func (r *run) sessionNow(l *link, hello *bulkheadv1.Hello) (*processor, *answer)
 		return nil, wrongIdentity("the name %q is that of a client that an agent starts for the run's job; this is "+
 			"another", hello.GetName())
 	}
-	if r.closing {
+	if _, has := r.elsewhereNames[string(hello.GetClientId())]; r.closing && (!has || r.endsFor != "") {
 		if r.cfg.KeepRunning && r.drained == "" {
 			return nil, &answer{reason: bulkheadv1.Reason_REASON_RUN_CHANGING,
 				text: "the run is ending; the next one begins at once", retryAfter: retryNextRun}
@@ -230,18 +230,33 @@ func (r *run) enters(book cluster.Log, head cluster.Head, hello *bulkheadv1.Hell
 // session is told, which was not there to hear it.
 func (r *run) beginsOnEngine(hello *bulkheadv1.Hello, who *bulkheadv1.Identity) (*processor, *answer) {
 	book, head, err := r.book.Open(context.Background(), newcomer(hello, who))
-	if err == nil && head.Epoch > 1 && (head.Connection > 0 || head.Durable > 0) {
-		err = fmt.Errorf("%w: another supervisor has session %d", cluster.ErrRefused, head.Session)
+	var p *processor
+	if err == nil && head.Epoch > 1 && (head.Connection > 0 || head.Durable > 0 || head.Ended()) {
+		p, err = r.continues(book, hello.GetClientId())
 	}
 	r.mu.Lock()
-	delete(r.opening, string(hello.GetClientId()))
-	r.cycle.sessionEnded()
-	if err != nil {
+	var no *answer
+	switch {
+	case err != nil:
+		no = r.notBegun(err)
+	case p != nil: // another supervisor had it
+		no = r.sessionOfAnother(p, who)
+	}
+	if no != nil || p != nil {
+		r.letIn(string(hello.GetClientId()), p)
 		r.mu.Unlock()
 		r.wake()
-		return nil, r.notBegun(err)
+		if no == nil {
+			return p, nil
+		}
+		if p != nil {
+			p.post(r.procCtx, p.cutElsewhere())
+		}
+		return nil, no
 	}
-	p := r.enters(book, head, hello, who)
+	delete(r.opening, string(hello.GetClientId()))
+	r.cycle.sessionEnded()
+	p = r.enters(book, head, hello, who)
 	drained, until, over := r.drained, r.drainBy, r.endsFor
 	r.mu.Unlock()
 	if drained != "" {

@@ -113,6 +113,10 @@ func (c Config) complete() (Config, error) {
 	if c.Journal.Run != "" && c.Job != nil {
 		return c, fmt.Errorf("%w: journal.run names one run, and a job has others", exitstatus.ErrConfig)
 	}
+	if c.Journal.Run != "" && c.Gather.Timeout > 0 {
+		return c, fmt.Errorf("%w: gather: clients cannot be gathered in a run that several supervisors may serve "+
+			"(journal.run); set one of them", exitstatus.ErrConfig)
+	}
 	if c.Journal.Kind == config.JournalNATS {
 		if c.engine, err = joined.New(c.Journal, int(c.Session.MaxFrame), c.Logger); err != nil {
 			return c, err

@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -9,11 +8,9 @@ import (
 
 	"google.golang.org/grpc/codes"
 
-	"bulkhead/internal/exitstatus"
 	"bulkhead/internal/protocol"
 	"bulkhead/internal/reason"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
-	"bulkhead/supervisor/cluster"
 )
 
 // elsewhereOf returns where a client may go that is sent away for a reason: to the peers, unless it
@@ -130,23 +127,6 @@ func (p *processor) moved(why error) {
 	if !p.live.snapshot().phase.ended() {
 		p.run.forget(p)
 	}
-	if errors.Is(why, cluster.ErrMoved) {
-		p.run.succeeded()
-	}
-}
-
-// errSucceeded ends a supervisor whose run another one has taken up.
-var errSucceeded = fmt.Errorf("%w: another supervisor has taken the run up, and this one acknowledges nothing more",
-	exitstatus.ErrConfig)
-
-// succeeded ends the run here, which another supervisor has taken up with all its sessions.
-func (r *run) succeeded() {
-	r.taken.Store(true)
-	select {
-	case r.failed <- errSucceeded:
-		r.log.Error(errSucceeded.Error())
-	default:
-	}
 }
 
 // forget makes a session unknown that continues elsewhere: its client may come back, and opens it again.
@@ -160,6 +140,7 @@ func (r *run) forget(p *processor) {
 		}
 	}
 	r.order = slices.DeleteFunc(r.order, func(o *processor) bool { return o == p })
+	r.elsewhereNames[string(p.hello.GetClientId())] = p.hello.GetName()
 	r.cycle.sessionEnded()
 	r.wake()
 }

@@ -19,6 +19,11 @@ func (r *run) end(cause string) {
 	for _, p := range sessions {
 		p.post(r.procCtx, note{kind: noteRunOver, told: &told{cause: cause}})
 	}
+	r.stop()
+}
+
+// stop lets go of every connection and stops the processors, which have been told what becomes of their sessions.
+func (r *run) stop() {
 	// Who never said a Hello is let go of at once. Clients that were told how it
 	// ends get a moment to hear it; a stopped one must not hold the run up.
 	r.sendAgentsOn()
@@ -64,14 +69,14 @@ func (r *run) startDrain(cause bulkheadv1.DrainCause, reason string) int {
 	} else {
 		r.record(rec)
 	}
-	return r.drain(reason, r.cfg.DrainTimeout)
+	return r.drain(cause, reason, r.cfg.DrainTimeout)
 }
 
 // drain does what startDrain does without its record, for clients that have left to end.
-func (r *run) drain(reason string, left time.Duration) int {
+func (r *run) drain(cause bulkheadv1.DrainCause, reason string, left time.Duration) int {
 	by := time.Now().Add(left)
 	r.mu.Lock()
-	r.closing, r.drained, r.drainBy = true, reason, by
+	r.closing, r.drained, r.drainBy, r.drainCause = true, reason, by, cause
 	r.cycle.drain()
 	if r.gathering.machine != nil {
 		r.gathering.machine.Take(gather.Drained, 0, "")
@@ -189,6 +194,11 @@ type lifecycle struct {
 	open     int // sessions without an outcome
 	draining bool
 	waived   bool // those that have not joined are not waited for
+	// shared says that other supervisors may have sessions of the run, too: then everywhere is how many are
+	// open, as they were counted last, and endedElsewhere says that another has ended the run.
+	shared         bool
+	everywhere     int
+	endedElsewhere bool
 }
 
 // course is what a run should do now.
@@ -206,8 +216,14 @@ func (l *lifecycle) drain()        { l.draining = true }
 
 // course returns what the run should do now.
 func (l *lifecycle) course() course {
+	open := l.open
+	if l.shared { // of its own some may have gone elsewhere
+		open = l.everywhere
+	}
 	switch {
-	case l.open > 0:
+	case l.endedElsewhere:
+		return finish
+	case open > 0:
 		return goOn
 	case l.draining:
 		return finish

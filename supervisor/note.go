@@ -24,6 +24,7 @@ const (
 	noteOusted
 	noteBegin
 	noteStage
+	noteLeave
 	noteLeft // nothing but that retire may be asked again
 )
 

@@ -92,6 +92,12 @@ func (s *Supervisor) operate(ctx context.Context, r *run, signals <-chan os.Sign
 				cut(errInterrupted)
 				return true
 			}
+			if n := r.others.atWork(); n > 0 {
+				s.cfg.Logger.Info("leaving the run to the other supervisors", "reason", fmt.Sprintf("received %s", sig),
+					"others", n)
+				cut(errLeaves)
+				return true
+			}
 			o.drain(bulkheadv1.DrainCause_DRAIN_CAUSE_OPERATOR, fmt.Sprintf("the supervisor received %s", sig))
 		case b := <-s.begins:
 			if err := o.makesWay(); err != nil {
@@ -109,6 +115,8 @@ func (s *Supervisor) operate(ctx context.Context, r *run, signals <-chan os.Sign
 		case reason := <-s.drains:
 			r.alone.Store(false)
 			o.drain(bulkheadv1.DrainCause_DRAIN_CAUSE_OPERATOR, reason)
+		case d := <-r.drainElsewhere():
+			o.drainsToo(d)
 		case err := <-r.full:
 			r.livesOnReserve.Store(true)
 			s.cfg.Logger.Error(
@@ -179,6 +187,17 @@ func (o *operator) drain(cause bulkheadv1.DrainCause, reason string) {
 func (o *operator) limit() {
 	o.missed = o.run.engineMissed()
 	o.deadline.Reset(max(0, o.run.drainLeft()))
+}
+
+// drainsToo drains the clients of this supervisor, after another one has begun to drain the run.
+func (o *operator) drainsToo(d *bulkheadv1.MemberDrain) {
+	if o.draining {
+		return
+	}
+	o.draining = true
+	open := o.run.drain(d.GetCause(), d.GetReason(), min(time.Duration(d.GetLeftNano()), o.cfg.DrainTimeout))
+	o.cfg.Logger.Info("draining, as another supervisor of the run does", "reason", d.GetReason(), "open_sessions", open)
+	o.limit()
 }
 
 // late sets the deadline anew if the journal's engine was not there since it was set, and reports whether it

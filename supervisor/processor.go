@@ -249,6 +249,10 @@ func (p *processor) take(ctx context.Context, n note) {
 			p.fellSilent(n.link)
 		case noteOusted:
 			p.oust(n.cause)
+		case noteLeave:
+			if p.record() {
+				p.moved(errLeaves)
+			}
 		case noteRunOver:
 			p.step(runOver, nil, n.cause, bulkheadv1.DetachClass_DETACH_CLASS_SUPERVISOR)
 			if p.phase == closed && p.link != nil {

@@ -80,7 +80,10 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 		r.damagedEnd = torn.Damaged
 		restarted.TornBytes, restarted.Torn, restarted.TornDamaged = uint64(torn.Bytes), torn.String(), torn.Damaged
 	}
-	if !r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_SupervisorRestarted{SupervisorRestarted: restarted}}) {
+	if u.onEngine && u.engine.Before == 0 { // it has come to a run that others began, and restarts nothing
+		r.restarts--
+	} else if !r.record(&bulkheadv1.Record{
+		Entry: &bulkheadv1.Record_SupervisorRestarted{SupervisorRestarted: restarted}}) {
 		return nil, errors.Join(<-r.failed, r.book.Close())
 	}
 	failpoint.Hit("supervisor/after-restarted-record")
@@ -106,7 +109,8 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 		if s.cfg.Inherited != nil { // an upgrade holds nobody up
 			since = u.past.Clock.Since(time.Now())
 		}
-		r.drain(u.past.Drain.Reason, u.past.DrainLeft(u.past.Drain, s.cfg.DrainTimeout, since))
+		r.drain(bulkheadv1.DrainCause_DRAIN_CAUSE_UNSPECIFIED, u.past.Drain.Reason,
+			u.past.DrainLeft(u.past.Drain, s.cfg.DrainTimeout, since))
 	}
 	return r, nil
 }
@@ -180,60 +184,10 @@ func (r *run) recover(past *recovery.Past, open func(client []byte, h cluster.He
 	r.refused.Store(past.Refused)
 	r.shedding.Total.Store(past.Shed)
 	now, since := time.Now(), past.Clock.Since(time.Now())
-	ago := func(moment time.Duration) time.Duration { return since + past.Clock.Passed - moment }
-	r.began = boottime.At(now) - int64(ago(0))
+	r.began = boottime.At(now) - int64(since+past.Clock.Passed)
 	for _, was := range past.InOrder() {
-		p := newProcessor(r, was.Number, was.ID, was.Hello)
-		p.who = was.Who
-		p.book = open(was.Hello.GetClientId(), cluster.Head{Session: was.Number, Connection: was.Connection,
-			Attaches: was.Attaches, Durable: was.Durable, Phase: was.State})
-		p.heard = boottime.At(now) - int64(ago(was.Seen))
-		p.awaySince.Store(p.heard)
-		// Of the grace time that counts in which clients could come back.
-		p.used = past.Clock.Passed - was.Detached - (past.Clock.Down - was.Down)
-		if r.cfg.Inherited != nil {
-			p.used += since
-		} else {
-			p.least = comeBack
-		}
-		p.phase, p.durable, p.connection, p.poison = phaseOf(was.State), was.Durable, was.Connection, was.Poison
-		p.holder, p.digests, p.told = was.Holder, was.Digests, was.Told
-		p.source = sourceOf(was.Peer)
-		switch p.phase {
-		case fresh: // its first attachment is not in the journal
-			p.phase, p.used = away, 0
-		case active:
-			p.phase = adrift
-		}
-		if was.Total.Stopped {
-			p.quiet.Finish()
-		}
-		if was.Wrote > 0 {
-			p.quiet.Wrote(boottime.At(now) - int64(ago(was.Wrote)))
-		}
-		p.quiet.Attached(boottime.At(now))
-		if why := was.Drain.Reason; why != "" && !p.phase.ended() {
-			var passed time.Duration
-			if r.cfg.Inherited != nil {
-				passed = since
-			}
-			p.drain, p.drainBy = &bulkheadv1.Drain{Reason: why},
-				now.Add(past.DrainLeft(was.Drain, r.cfg.DrainTimeout, passed))
-			p.quiet.Finish()
-			p.limitDrain()
-		}
-		if was.Silent > 0 {
-			silent := was.Silent + past.Clock.Passed - past.Clock.Down - was.Fell
-			if r.cfg.Inherited != nil {
-				silent += since
-			}
-			p.quiet.Restore(silent, boottime.At(now))
-		}
-		var heard time.Time
-		if was.Said > 0 {
-			heard = now.Add(-ago(was.Said))
-		}
-		p.live.restore(p.phase, was, heard, now.Add(-ago(was.Staged)))
+		p := r.restored(past, was, open(was.Hello.GetClientId(), cluster.Head{Session: was.Number,
+			Connection: was.Connection, Attaches: was.Attaches, Durable: was.Durable, Phase: was.State}), now, since)
 		r.join(p)
 		r.list(p)
 		if p.phase.ended() {
@@ -243,6 +197,62 @@ func (r *run) recover(past *recovery.Past, open func(client []byte, h cluster.He
 			}
 		}
 	}
+}
+
+// restored returns a session as its journal has it, whose newest record is since old. Nothing of it runs yet.
+func (r *run) restored(past *recovery.Past, was *recovery.Session, book cluster.Log, now time.Time,
+	since time.Duration) *processor {
+	ago := func(moment time.Duration) time.Duration { return since + past.Clock.Passed - moment }
+	p := newProcessor(r, was.Number, was.ID, was.Hello)
+	p.who, p.book = was.Who, book
+	p.heard = boottime.At(now) - int64(ago(was.Seen))
+	p.awaySince.Store(p.heard)
+	// Of the grace time that counts in which clients could come back.
+	p.used = past.Clock.Passed - was.Detached - (past.Clock.Down - was.Down)
+	if r.cfg.Inherited != nil {
+		p.used += since
+	} else {
+		p.least = comeBack
+	}
+	p.phase, p.durable, p.connection, p.poison = phaseOf(was.State), was.Durable, was.Connection, was.Poison
+	p.holder, p.digests, p.told = was.Holder, was.Digests, was.Told
+	p.source = sourceOf(was.Peer)
+	switch p.phase {
+	case fresh: // its first attachment is not in the journal
+		p.phase, p.used = away, 0
+	case active:
+		p.phase = adrift
+	}
+	if was.Total.Stopped {
+		p.quiet.Finish()
+	}
+	if was.Wrote > 0 {
+		p.quiet.Wrote(boottime.At(now) - int64(ago(was.Wrote)))
+	}
+	p.quiet.Attached(boottime.At(now))
+	if why := was.Drain.Reason; why != "" && !p.phase.ended() {
+		var passed time.Duration
+		if r.cfg.Inherited != nil {
+			passed = since
+		}
+		p.drain, p.drainBy = &bulkheadv1.Drain{Reason: why},
+			now.Add(past.DrainLeft(was.Drain, r.cfg.DrainTimeout, passed))
+		p.quiet.Finish()
+		p.limitDrain()
+	}
+	if was.Silent > 0 {
+		silent := was.Silent + past.Clock.Passed - past.Clock.Down - was.Fell
+		if r.cfg.Inherited != nil {
+			silent += since
+		}
+		p.quiet.Restore(silent, boottime.At(now))
+	}
+	var heard time.Time
+	if was.Said > 0 {
+		heard = now.Add(-ago(was.Said))
+	}
+	p.live.restore(p.phase, was, heard, now.Add(-ago(was.Staged)))
+	return p
 }
 
 // jobIn returns the job that the run of a journal was begun for; nil for none, or if that cannot be read.

@@ -43,7 +43,7 @@ type run struct {
 	damagedEnd bool
 	book       cluster.Run      // the journal, as a run's supervisors share it
 	engine     *joined.Run      // book, if it is on an engine; else nil
-	taken      atomic.Bool      // another supervisor has the run, and all its sessions
+	others     *others          // who serve the run, too; nil if it is on no engine
 	folder     string           // of the journal; of the run, if that is on an engine
 	keeper     *recovery.Keeper // of the journal's checkpoints; nil on an engine, which has none
 	roster     *rundir.Roster
@@ -98,26 +98,30 @@ type run struct {
 	pooled sync.Mutex // held while records of no session are written
 	sealed bool       // guarded by pooled; they come too late
 
-	mu       sync.Mutex
-	cycle    lifecycle                       // guarded by mu
-	opening  map[string]chan struct{}        // guarded by mu; by client id: closed when its session is opened
-	endsFor  string                          // guarded by mu; why the run ends now
-	register *attendance.Register            // guarded by mu
-	sessions map[string]*processor           // guarded by mu; by client id
-	shown    map[string]*processor           // guarded by mu; by what reports show of that
-	owners   map[string]*bulkheadv1.Identity // guarded by mu; who has a name, where that is known
-	ids      map[string][]byte               // guarded by mu; what the client of a name has, where that is known
-	order    []*processor                    // guarded by mu; by session number
-	closing  bool                            // guarded by mu; no new session may begin
-	over     bool                            // guarded by mu; its agents are sent on to the next run
-	drained  string                          // guarded by mu; why a drain was asked for
-	drainBy  time.Time                       // guarded by mu; when its time is over
-	links    map[*link]struct{}              // guarded by mu
-	kept     []*link                         // guarded by mu; to be adopted by the next supervisor
-	running  sync.WaitGroup                  // links
-	procs    sync.WaitGroup                  // processors
-	procCtx  context.Context                 // ends the processors
-	stopProc context.CancelFunc
+	mu      sync.Mutex
+	cycle   lifecycle                // guarded by mu
+	opening map[string]chan struct{} // guarded by mu; by client id: closed when its session is opened
+	// elsewhereNames has the names of clients whose sessions are other supervisors'; guarded by mu; by client id.
+	elsewhereNames map[string]string
+	endsFor        string                          // guarded by mu; why the run ends now
+	register       *attendance.Register            // guarded by mu
+	sessions       map[string]*processor           // guarded by mu; by client id
+	shown          map[string]*processor           // guarded by mu; by what reports show of that
+	owners         map[string]*bulkheadv1.Identity // guarded by mu; who has a name, where that is known
+	ids            map[string][]byte               // guarded by mu; what the client of a name has, where that is known
+	order          []*processor                    // guarded by mu; by session number
+	closing        bool                            // guarded by mu; no new session may begin
+	leaving        bool                            // guarded by mu; its sessions are left to other supervisors
+	over           bool                            // guarded by mu; its agents are sent on to the next run
+	drained        string                          // guarded by mu; why a drain was asked for
+	drainCause     bulkheadv1.DrainCause           // guarded by mu; who asked for it
+	drainBy        time.Time                       // guarded by mu; when its time is over
+	links          map[*link]struct{}              // guarded by mu
+	kept           []*link                         // guarded by mu; to be adopted by the next supervisor
+	running        sync.WaitGroup                  // links
+	procs          sync.WaitGroup                  // processors
+	procCtx        context.Context                 // ends the processors
+	stopProc       context.CancelFunc
 }
 
 // newRun opens the journal of a new run in its folder; ctx bounds that alone.
@@ -166,9 +170,11 @@ func runOn(cfg Config, id, dir string, book cluster.Run, roster *rundir.Roster, 
 	r := &run{
 		cfg: cfg, id: id, dir: dir, started: time.Now(), began: boottime.Now(), book: book,
 		roster: roster, folder: filepath.Join(dir, rundir.JournalFolder), opening: make(map[string]chan struct{}),
-		pool: p, gate: g, farewell: door.NewFarewell(), inboxes: reserve.NewInboxes(uint64(cfg.Overload.InboxMemory)),
-		log:   cfg.Logger,
-		short: make(chan *reserve.Shortage, 1), journalled: func() int64 { return 0 },
+		elsewhereNames: make(map[string]string),
+		pool:           p, gate: g, farewell: door.NewFarewell(),
+		inboxes: reserve.NewInboxes(uint64(cfg.Overload.InboxMemory)),
+		log:     cfg.Logger,
+		short:   make(chan *reserve.Shortage, 1), journalled: func() int64 { return 0 },
 		jobEnds: make(chan jobEnd, 1), reported: make(chan struct{}),
 		life: make(chan struct{}, 1), uptime: watch.NewUptime(time.Now()), failed: make(chan error, 1),
 		cycle: lifecycle{expected: cfg.Clients.Count}, register: attendance.New(cfg.Clients.Count, cfg.Clients.Names),
@@ -178,6 +184,8 @@ func runOn(cfg Config, id, dir string, book cluster.Run, roster *rundir.Roster, 
 	if r.engine, _ = book.(*joined.Run); r.engine != nil {
 		r.folder = dir
 		r.uptime.Without(r.engine.Missed)
+		r.others = newOthers(r.engine.Supervisor())
+		r.cycle.shared = true
 	}
 	r.disk = rundir.NewDisk(r.folder)
 	r.space = reserve.Space{Folder: r.folder, Most: int64(cfg.Journal.MaxSize), Keep: cfg.Journal.MinFree}
@@ -220,6 +228,7 @@ func (r *run) sessionEnded(p *processor) {
 		r.count(p)
 	}
 	r.mu.Unlock()
+	r.others.countSoon()
 	r.wake()
 }
 
@@ -242,13 +251,15 @@ func (r *run) await(ctx context.Context) error {
 		r.logWaiting(&told)
 		r.mu.Lock()
 		next := r.cycle.course()
-		if next == finish {
+		if next == finish && r.others == nil {
 			r.closing = true
 		}
 		r.mu.Unlock()
 		switch next {
 		case finish:
-			return nil
+			if r.overEverywhere(ctx) {
+				return nil
+			}
 		case linger:
 			lingering.Reset(r.cfg.Linger)
 		case goOn:
@@ -257,7 +268,7 @@ func (r *run) await(ctx context.Context) error {
 		select {
 		case <-r.life:
 		case <-lingering.C:
-			if r.close(linger) {
+			if r.overEverywhere(ctx) && r.close(linger) {
 				return nil
 			}
 		case err := <-r.failed:

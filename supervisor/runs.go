@@ -210,6 +210,10 @@ func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signa
 		return runEnd{kept: kept, err: errors.Join(r.book.Close(), r.roster.Close())}
 	}
 	s.setCurrent(nil)
+	if errors.Is(failure, errLeaves) {
+		s.cfg.Logger.Info("the supervisor has left the run, which the others go on with", "run", r.id)
+		return runEnd{stopped: true, word: report.WordComplete, err: errors.Join(r.book.Close(), r.roster.Close())}
+	}
 	if r.engine != nil && failure == nil {
 		failure = exported(r.engine.Trying(), r.engine, r.dir, s.cfg.Logger)
 	}
@@ -267,6 +271,8 @@ func (s *Supervisor) serve(ctx context.Context, r *run, signals <-chan os.Signal
 	defer r.leaveKeeper(stopKeeper)
 	stopPauses := inBackground(ctx, r.watchPauses)
 	defer stopPauses()
+	stopMembers := inBackground(ctx, r.watchMembers)
+	defer stopMembers()
 	r.mu.Lock()
 	r.wait()
 	r.mu.Unlock()
@@ -288,6 +294,10 @@ func (s *Supervisor) serve(ctx context.Context, r *run, signals <-chan os.Signal
 		return false, cause
 	}
 
+	if errors.Is(cause, errLeaves) {
+		r.leave()
+		return true, errLeaves
+	}
 	text := "the run is over"
 	if cause != nil {
 		text = cause.Error()
@@ -308,7 +318,14 @@ func (s *Supervisor) serve(ctx context.Context, r *run, signals <-chan os.Signal
 		ended.Reason = bulkheadv1.RunEnd_RUN_END_DRAINED
 	}
 	failpoint.Hit("supervisor/before-run-ended")
-	if !r.durable(r.finish(ended)) {
+	interrupted, stop := context.WithCancel(context.Background())
+	if stop(); ended.GetReason() != bulkheadv1.RunEnd_RUN_END_INTERRUPTED {
+		interrupted = context.Background()
+	}
+	switch err := r.finish(interrupted, ended); {
+	case errors.Is(err, errLeaves):
+		return true, err
+	case !r.durable(err):
 		return true, <-r.failed
 	}
 	failpoint.Hit("supervisor/after-run-ended")
@@ -318,13 +335,14 @@ func (s *Supervisor) serve(ctx context.Context, r *run, signals <-chan os.Signal
 // errLeft is why a run has no end yet.
 var errLeft = fmt.Errorf("the run is left as it is on its engine: %w", cluster.ErrUnavailable)
 
-// finish makes the end of the run durable, whose sessions have their outcomes.
-func (r *run) finish(ended *bulkheadv1.RunEnded) error {
+// finish makes the end of the run durable, whose sessions have their outcomes. Of a run of several supervisors it
+// waits for the others, unless ctx is done: then it returns errLeaves.
+func (r *run) finish(ctx context.Context, ended *bulkheadv1.RunEnded) error {
 	if r.engine != nil {
 		if r.engine.Trying().Err() != nil { // the end of a session may be missing
 			return errLeft
 		}
-		return r.engine.Finish(context.Background(), ended)
+		return r.waitForOthers(ctx, func() error { return r.engine.Finish(context.Background(), ended) })
 	}
 	return errors.Join(r.book.Seal(context.Background()), r.book.End(context.Background(), ended))
 }

@@ -110,11 +110,11 @@ func TestADrainWaitsForTheEngine(t *testing.T) {
 	}
 }
 
-// Who has lost its run takes no session back, and gives the run no end once it does not wait for the engine.
-func TestWhoHasLostARunTakesNothingBack(t *testing.T) {
+// Who leaves its run takes no session back, and gives the run no end once it does not wait for the engine.
+func TestWhoLeavesARunTakesNothingBack(t *testing.T) {
 	r := bareRun(new(notedJournal), 0)
 	hello := &bulkheadv1.Hello{ClientId: []byte("0123456789abcdef"), Name: "one", Workload: &bulkheadv1.Workload{}}
-	r.taken.Store(true)
+	r.leaving = true
 	p, no := r.session(&link{hello: hello}, hello)
 	if p != nil || no == nil || no.reason != bulkheadv1.Reason_REASON_SESSION_MOVED || no.retryAfter == 0 {
 		t.Errorf("a client that comes has session %v: %+v", p, no)
@@ -122,7 +122,7 @@ func TestWhoHasLostARunTakesNothingBack(t *testing.T) {
 	engine := patient.On(r.book, r.log)
 	r.engine = &joined.Run{Run: engine}
 	engine.GiveUp()
-	if err := r.finish(&bulkheadv1.RunEnded{}); !errors.Is(err, cluster.ErrUnavailable) {
+	if err := r.finish(t.Context(), &bulkheadv1.RunEnded{}); !errors.Is(err, cluster.ErrUnavailable) {
 		t.Errorf("the end without patience: %v", err)
 	}
 }

@@ -349,8 +349,8 @@ func (s *Supervisor) fields() []field {
 		textField("journal.monitor", &j.Monitor, "", value.CheckText(0, mostURLs), "http://HOST:PORT,…, or empty",
 			"Where the engine's nodes tell of themselves, separated by commas: their settings are checked there."),
 		textField("journal.run", &j.Run, "", value.Optional(checkRun), "letters, digits and hyphens, or empty",
-			"Name of the one run that the supervisor serves, and takes up on the engine from another supervisor that "+
-				"had it; empty gives each run a name of its own."),
+			"Name of the one run that the supervisor serves, with all others on the engine that name it; empty gives "+
+				"each run a name of its own."),
 		pathField("journal.creds", &j.Creds, "", true,
 			"File of credentials for the engine, or of an nkey's seed; empty has none."),
 		pathField("journal.tls.ca", &j.TLS.CA, "", true,

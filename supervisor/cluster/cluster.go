@@ -165,6 +165,12 @@ type Found struct {
 	Head Head
 }
 
+// Enrolled is a client that has a session, and the session's number.
+type Enrolled struct {
+	Client []byte
+	Number uint32
+}
+
 // Census is how many sessions a run has.
 type Census struct {
 	// Supervisors have come, in all.

@@ -32,22 +32,17 @@
 // # What a supervisor does with it
 //
 // Package supervisor records everything through a Run: through single for a folder, and through patient and
-// jetstream, which joined puts together, for an engine. Today one supervisor at a time has a run: who joins a
-// run of a name (journal.run) opens all its sessions, and the one that had them is told ErrMoved by its next
-// Append, lets go of its clients and ends. It folds the records for what Head does not have.
+// jetstream, which joined puts together, for an engine. Every supervisor that joins a run of a name
+// (journal.run) serves it. Who joins takes the sessions of its own past number and folds the records for what
+// Head does not have. A client that comes with a session of another supervisor is opened, and its session
+// is built from its own records; the one that had it is told ErrMoved by its next Append, and lets go of
+// that session alone. An active session is detached from the old connection before it is attached.
 //
-// What several supervisors at work in one run still need, in this order:
+// Joined and open come from Census, about once a second, and the names of other supervisors' clients from
+// what their sessions began with. Package members has who is at work, and who takes what one leaves. A
+// supervisor whose census says that all have ended seals, asks again, and ends; ErrEnded is an answer, and
+// ErrOpen is asked again.
 //
-//   - Who joins takes only the sessions of its own past number. A client that comes with a session of
-//     another is opened, and its session is built from its own records, or from Head.State: holder
-//     (welcomes, instance, proven), identity, contradictions told, drain of the client alone, and how
-//     much of its grace is used; CheckpointSession has the form. An active session is detached from the
-//     old connection before it is attached, as journal.Check wants. A session that has moved ends
-//     nothing but itself here.
-//   - lifecycle: joined and open come from Census, asked once a second, and not from counters in memory;
-//     awaited names and the gather need the names of all.
-//   - Liveness over the engine's own messages, once a second: who is not heard for 10 s has its sessions
-//     opened by the others, by rendezvous hash, as away, and grace begins then.
-//   - End: a supervisor whose census says that all have ended seals, asks again, ends, and takes ErrEnded for
-//     an answer; ErrOpen goes on. A drain, and the end of it, are told to all.
+// What is missing: a session is built from all its records, and not from Head.State; gathers and stages
+// that begin together know the clients of one supervisor; nobody shows the whole of a run while it goes on.
 package cluster

@@ -393,6 +393,15 @@ func (r *Past) Orphans(kept map[uint64]bool) []uint64 {
 	return out
 }
 
+// Keep lets go of the sessions that keep does not want, and of the handlers of these; of those that had no
+// session, it keeps what mine says of the connection.
+func (r *Past) Keep(keep func(*Session) bool, mine func(connection uint64) bool) {
+	maps.DeleteFunc(r.Sessions, func(_ uint32, s *Session) bool { return !keep(s) })
+	maps.DeleteFunc(r.Open, func(connection uint64, h Handler) bool {
+		return h.Session > 0 && r.Sessions[h.Session] == nil || h.Session == 0 && !mine(connection)
+	})
+}
+
 // drain returns a drain that begins with the newest record.
 func (r *Past) drain(reason string, within int64) Drain {
 	return Drain{Reason: cmp.Or(reason, "a drain was asked for"), Within: time.Duration(within),

@@ -1,6 +1,7 @@
 package clustered
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"net"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"bulkhead/internal/testing/harness"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report"
+	"bulkhead/supervisor/report/saved"
 )
 
 // A run whose journal is on an engine ends like any other, and leaves an ordinary folder.
@@ -168,77 +170,265 @@ func TestStartChecks(t *testing.T) {
 	}
 }
 
-// A run is taken up by a supervisor that nobody has told more than its name, alive or not as the one is
-// that has it: that one acknowledges nothing more and ends, and takes nothing back as it is started again.
-func TestAnotherSupervisorTakesTheRunUp(t *testing.T) {
-	c := engine.Start(t, engine.Options{})
-	config := settings(t, c, "run: shared")
-	start := func(listen string) *harness.Supervisor {
-		return supervisor(t, folder(t), "--config", config, "--clients", "3", "--listen", listen,
-			"--handler-orphan-grace", "500ms")
-	}
-	first := start("127.0.0.1:0")
-	var all []*harness.Client
-	for i := range 3 {
-		all = append(all, client(t, first, fmt.Sprint("client-", i), "--runtime", "40s"))
-	}
-	joined(t, first, 3)
-	second := start("127.0.0.1:0") // of which no client knows
-	if code, err := first.Wait(patience); err != nil || code != 78 {
-		t.Fatalf("who has lost the run ends with %d: %v; want 78", code, err)
-	}
-	again := exec.Command(filepath.Join(bin, "bulkhead"), "supervisor", "start", "--listen", "127.0.0.1:0",
-		"--state-dir", first.StateDir, "--config", config)
-	out, err := again.CombinedOutput()
-	if code := again.ProcessState.ExitCode(); code != 78 || !strings.Contains(string(out), "continues with another") {
-		t.Errorf("who comes back ends with %d: %v\n%s", code, err, out)
-	}
-	second.Kill()
-	third := start(first.Addr)
-	for _, one := range all {
-		ended(t, one)
-	}
-	rep, list := finished(t, third, 0)
-	allClosed(t, rep, 3)
-	var numbers []uint32
-	for _, rec := range list {
-		if j := rec.GetSupervisorJoined(); j != nil {
-			numbers = append(numbers, j.GetSupervisor())
-		}
-	}
-	if fmt.Sprint(numbers) != "[1 2 3]" || filepath.Base(third.RunDir) != "shared" {
-		t.Errorf("the supervisors are %v; the run is in %s", numbers, third.RunDir)
-	}
-}
-
-// Clients that know two supervisors go on at the other when the machine of the one is gone.
-func TestClientsGoOnAtTheOther(t *testing.T) {
-	c := engine.Start(t, engine.Options{})
-	config := settings(t, c, "run: shared")
-	start := func(listen string) *harness.Supervisor {
-		return supervisor(t, folder(t), "--config", config, "--clients", "2", "--listen", listen,
-			"--handler-orphan-grace", "500ms")
-	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+// free returns an address where nobody listens.
+func free(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := free.Addr().String()
-	free.Close()
-	first := start("127.0.0.1:0")
-	known := &harness.Supervisor{Addr: first.Addr + "," + other}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// shared returns how supervisors of one run for so many clients are started.
+func shared(t *testing.T, c *engine.Cluster, clients int) func(state, listen string) *harness.Supervisor {
+	config := settings(t, c, "run: shared")
+	return func(state, listen string) *harness.Supervisor {
+		return supervisor(t, state, "--config", config, "--clients", fmt.Sprint(clients), "--listen", listen,
+			"--handler-orphan-grace", "500ms")
+	}
+}
+
+// sums returns the sum of each file of a journal, by name.
+func sums(t *testing.T, s *harness.Supervisor) string {
+	t.Helper()
+	var list []string
+	dir := filepath.Join(s.RunDir, "journal")
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, fmt.Sprintf("%s %x", e.Name(), sha256.Sum256(data)))
+	}
+	return strings.Join(list, "\n")
+}
+
+// Two supervisors serve one run side by side: its clients are counted together, both see its end, and both have
+// the same journal.
+func TestTwoSupervisorsServeOneRun(t *testing.T) {
+	c := engine.Start(t, engine.Options{})
+	start := shared(t, c, 4)
+	first, second := start(folder(t), "127.0.0.1:0"), start(folder(t), "127.0.0.1:0")
 	var all []*harness.Client
-	for i := range 2 {
-		all = append(all, client(t, known, fmt.Sprint("client-", i), "--runtime", "20s"))
+	for i := range 4 {
+		all = append(all, client(t, []*harness.Supervisor{first, second}[i%2], fmt.Sprint("client-", i), "--runtime",
+			fmt.Sprintf("%ds", 3+6*(i%2)))) // those of the first end long before
 	}
 	joined(t, first, 2)
-	first.Kill()
+	joined(t, second, 2)
+	for _, one := range all {
+		ended(t, one)
+	}
+	rep, list := finished(t, first, 0)
+	allClosed(t, rep, 4)
+	again, _ := finished(t, second, 0)
+	allClosed(t, again, 4)
+	if one, other := sums(t, first), sums(t, second); one != other {
+		t.Errorf("the journals differ:\n%s\n%s", one, other)
+	}
+	var numbers []uint32
+	ends := 0
+	for _, rec := range list {
+		if j := rec.GetSupervisorJoined(); j != nil {
+			numbers = append(numbers, j.GetBefore(), j.GetSupervisor())
+		}
+		if rec.GetSupervisorRestarted() != nil {
+			t.Error("a supervisor that comes to a run restarts it")
+		}
+		if rec.GetRunEnded() != nil {
+			ends++
+		}
+	}
+	if fmt.Sprint(numbers) != "[0 1 0 2]" || ends != 1 {
+		t.Errorf("the supervisors are %v, and the run has %d ends", numbers, ends)
+	}
+}
+
+// When the machine of one supervisor is gone its clients go on at the other; the sessions of those that know no
+// other are lost there when their grace is over.
+func TestTheSessionsOfADeadSupervisorAreTaken(t *testing.T) {
+	c := engine.Start(t, engine.Options{})
+	config := settings(t, c, "run: shared")
+	start := func(listen string) *harness.Supervisor {
+		return supervisor(t, folder(t), "--config", config, "--clients", "5", "--listen", listen,
+			"--handler-orphan-grace", "500ms", "--session-grace", "4s")
+	}
+	first, other := start("127.0.0.1:0"), free(t)
+	both := &harness.Supervisor{Addr: first.Addr + "," + other}
+	var all []*harness.Client
+	for i := range 3 {
+		all = append(all, client(t, both, fmt.Sprint("client-", i), "--runtime", "25s"))
+	}
+	faithful := client(t, first, "faithful", "--runtime", "20s")
+	joined(t, first, 4)
 	second := start(other)
+	all = append(all, client(t, second, "settled", "--runtime", "25s"))
+	joined(t, second, 1)
+	first.Kill()
+	for _, one := range all {
+		ended(t, one)
+	}
+	rep, list := finished(t, second, 3)
+	if code, err := faithful.Wait(patience); err != nil || code == 0 {
+		t.Errorf("a client whose supervisor is gone ends with %d: %v", code, err)
+	}
+	outcomes := make(map[string]int)
+	for _, c := range rep.Clients {
+		outcomes[string(c.Outcome)]++
+		if c.Name != "faithful" && c.Outcome != report.OutcomeClosed {
+			t.Errorf("client %s is %s: %s", c.Name, c.Outcome, c.Cause)
+		}
+	}
+	if outcomes[report.OutcomeClosed] != 4 || outcomes[report.OutcomeLost] != 1 || len(rep.Journal.Violations) > 0 {
+		t.Errorf("the outcomes are %v; violations: %v", outcomes, rep.Journal.Violations)
+	}
+	for _, rec := range list {
+		if rec.GetSupervisorRestarted() != nil {
+			t.Error("a supervisor that takes sessions restarts the run")
+		}
+	}
+}
+
+// A supervisor that is stopped for a while, and runs again, finds its sessions elsewhere: it acknowledges nothing
+// more for them, and goes on with what is its own.
+func TestAFrozenSupervisorComesBack(t *testing.T) {
+	c := engine.Start(t, engine.Options{})
+	start := shared(t, c, 3)
+	first, other := start(folder(t), "127.0.0.1:0"), free(t)
+	both := &harness.Supervisor{Addr: first.Addr + "," + other}
+	var all []*harness.Client
+	for i := range 3 {
+		all = append(all, client(t, both, fmt.Sprint("client-", i), "--runtime", "40s"))
+	}
+	joined(t, first, 3)
+	second := start(folder(t), other)
+	if err := first.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	taken := 0
+	if _, err := second.Await(patience, func(l harness.LogLine) bool {
+		if strings.Contains(l.Text("msg"), "supervisor that is gone is taken") {
+			taken++
+		}
+		return taken == 3
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
 	for _, one := range all {
 		ended(t, one)
 	}
 	rep, _ := finished(t, second, 0)
+	allClosed(t, rep, 3)
+	rep, _ = finished(t, first, 0)
+	allClosed(t, rep, 3)
+	if one, other := sums(t, first), sums(t, second); one != other {
+		t.Errorf("the journals differ:\n%s\n%s", one, other)
+	}
+}
+
+// A supervisor that is told to end while others serve its run leaves it to them; a drain is the run's, whoever is
+// asked for it.
+func TestLeavingAndDraining(t *testing.T) {
+	c := engine.Start(t, engine.Options{})
+	start := shared(t, c, 4)
+	first, other, third := start(folder(t), "127.0.0.1:0"), free(t), start(folder(t), "127.0.0.1:0")
+	known := &harness.Supervisor{Addr: first.Addr + "," + other}
+	var all []*harness.Client
+	for i := range 2 {
+		all = append(all, client(t, known, fmt.Sprint("client-", i), "--runtime", "10m"),
+			client(t, third, fmt.Sprint("further-", i), "--runtime", "10m"))
+	}
+	joined(t, first, 2)
+	joined(t, third, 2)
+	second := start(folder(t), other)
+	if err := first.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code, err := first.Wait(patience); err != nil || code != 0 {
+		t.Errorf("who leaves ends with %d: %v", code, err)
+	}
+	back := 0
+	if _, err := second.Await(patience, func(l harness.LogLine) bool {
+		if strings.Contains(l.Text("msg"), "client is") {
+			back++
+		}
+		return back == 2
+	}); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(filepath.Join(bin, "bulkhead"), "supervisor", "drain", "--state-dir",
+		second.StateDir).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, one := range all {
+		if _, err := one.Wait(patience); err != nil {
+			t.Errorf("%v\n%s", err, one.Stderr.String())
+		}
+	}
+	for _, s := range []*harness.Supervisor{second, third} {
+		code, err := s.Wait(patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rep, err := saved.Report(s.RunDir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range rep.Clients {
+			if c.Outcome != report.OutcomeClosed {
+				t.Errorf("exit status %d: client %s is %s: %s", code, c.Name, c.Outcome, c.Cause)
+			}
+		}
+		if len(rep.Clients) != 4 || rep.Run.DrainCause != report.DrainByOperator {
+			t.Errorf("%d clients, drained by %q", len(rep.Clients), rep.Run.DrainCause)
+		}
+	}
+	if one, other := sums(t, second), sums(t, third); one != other {
+		t.Errorf("the journals differ:\n%s\n%s", one, other)
+	}
+}
+
+// Who is killed and started again has its own sessions again, beside another supervisor of the run.
+func TestOneOfTwoIsStartedAgain(t *testing.T) {
+	c := engine.Start(t, engine.Options{})
+	start := shared(t, c, 2)
+	state := folder(t)
+	first, second := start(state, "127.0.0.1:0"), start(folder(t), "127.0.0.1:0")
+	one, other := client(t, first, "one", "--runtime", "15s"), client(t, second, "other", "--runtime", "15s")
+	joined(t, first, 1)
+	joined(t, second, 1)
+	first.Kill()
+	again := start(state, first.Addr)
+	ended(t, one)
+	ended(t, other)
+	rep, list := finished(t, again, 0)
 	allClosed(t, rep, 2)
+	rep, _ = finished(t, second, 0)
+	allClosed(t, rep, 2)
+	for _, c := range rep.Clients {
+		if len(c.Connections) != 1 && c.Name == "other" {
+			t.Errorf("client %s had %d connections", c.Name, len(c.Connections))
+		}
+	}
+	var numbers []uint32
+	for _, rec := range list {
+		if j := rec.GetSupervisorJoined(); j != nil {
+			numbers = append(numbers, j.GetBefore(), j.GetSupervisor())
+		}
+	}
+	if fmt.Sprint(numbers) != "[0 1 0 2 1 3]" {
+		t.Errorf("the supervisors are %v", numbers)
+	}
 }
 
 // An operator who does not want to wait for an engine that is away need not: the run is left as it is, and

@@ -33,7 +33,7 @@ var rooms = []room{
 	{"cmd/bulkhead-handler", []string{"handler", "internal/…"}},
 
 	{"supervisor", []string{"supervisor/attendance", "supervisor/barrier", "supervisor/campaign", "supervisor/cluster",
-		"supervisor/cluster/joined", "supervisor/cluster/single", "supervisor/conduct",
+		"supervisor/cluster/joined", "supervisor/cluster/members", "supervisor/cluster/single", "supervisor/conduct",
 		"supervisor/control", "supervisor/custody",
 		"supervisor/door", "supervisor/fleet", "supervisor/gather", "supervisor/identity", "supervisor/journal",
 		"supervisor/pool", "supervisor/raw", "supervisor/recovery", "supervisor/report", "supervisor/report/fold",
@@ -50,6 +50,7 @@ var rooms = []room{
 	{"supervisor/cluster/jetstream", []string{"supervisor/cluster", "supervisor/journal", "internal/…", "proto/…"}},
 	{"supervisor/cluster/joined", []string{"supervisor/cluster", "supervisor/cluster/access",
 		"supervisor/cluster/jetstream", "supervisor/cluster/patient", "supervisor/recovery", "internal/…", "proto/…"}},
+	{"supervisor/cluster/members", nil},
 	{"supervisor/cluster/patient", []string{"supervisor/cluster", "internal/…", "proto/…"}},
 	{"supervisor/cluster/single", []string{"supervisor/cluster", "supervisor/journal", "internal/…", "proto/…"}},
 	{"supervisor/conduct", []string{"internal/…", "proto/…"}},

@@ -20,12 +20,6 @@ type Config struct {
 	// Started is the run's first record. The first supervisor that joins begins the run with it;
 	// those of others are not used.
 	Started *bulkheadv1.Record
-	// Last, if it is not 0, is the number of the supervisor that must have joined last, or Join returns
-	// ErrSucceeded: one that comes back takes nothing from who has taken its place. Instance names the one who
-	// joins, whenever it does: if it has joined last, under whatever number, it may join again. It may have
-	// died before it took note of the number.
-	Last     uint32
-	Instance string
 	// Shards is how many streams the sessions are divided among, 1 to 16; 0 is 8. All supervisors of
 	// a run must say the same.
 	Shards int

@@ -49,7 +49,7 @@ func (r *Run) next(ctx context.Context, add func(newest stored) (message, error)
 // courseMessage returns a message with the counts of the newest one.
 func (r *Run) courseMessage(kind string, newest stored) message {
 	m := r.message(0, r.names.course(), kind)
-	for _, name := range []string{supervisorsHeader, shardsHeader, instanceHeader, endedHeader, cutHeader,
+	for _, name := range []string{supervisorsHeader, shardsHeader, endedHeader, cutHeader,
 		sumHeader} {
 		if v := newest.header.Get(name); v != "" {
 			m.header.Set(name, v)
@@ -58,22 +58,14 @@ func (r *Run) courseMessage(kind string, newest stored) message {
 	return m
 }
 
-// ErrSucceeded says that another supervisor has joined a run since.
-var ErrSucceeded = errors.New("another supervisor has joined the run since")
-
-// join gives this supervisor its number, if the one that joined last is the one that the settings want there.
-// The first one begins the run.
-func (r *Run) join(ctx context.Context, c Config) error {
-	frames, err := encode([]*bulkheadv1.Record{c.Started})
+// join gives this supervisor its number. The first one begins the run.
+func (r *Run) join(ctx context.Context, started *bulkheadv1.Record) error {
+	frames, err := encode([]*bulkheadv1.Record{started})
 	if err != nil {
 		return err
 	}
 	return r.next(ctx, func(newest stored) (message, error) {
 		r.number = uint32(newest.number(supervisorsHeader)) + 1
-		self := c.Instance != "" && newest.header.Get(instanceHeader) == c.Instance
-		if c.Last > 0 && r.number != c.Last+1 && !self {
-			return message{}, fmt.Errorf("%w: number %d, after number %d", ErrSucceeded, r.number-1, c.Last)
-		}
 		if r.number > cluster.MaxSupervisor {
 			return message{}, fmt.Errorf("%w: %d supervisors have joined it; there are no more numbers",
 				cluster.ErrFailed, r.number-1)
@@ -84,7 +76,6 @@ func (r *Run) join(ctx context.Context, c Config) error {
 		m := r.courseMessage(kindJoined, newest)
 		m.header.Set(shardsHeader, decimal(uint32(r.names.shards)))
 		m.header.Set(supervisorsHeader, decimal(r.number))
-		m.header.Set(instanceHeader, c.Instance)
 		now := time.Now()
 		m.header.Set(elapsedHeader, decimal(uint64(boottime.At(now))))
 		m.header.Set(bootHeader, boottime.ID())

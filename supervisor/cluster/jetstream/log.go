@@ -2,11 +2,9 @@ package jetstream
 
 import (
 	"context"
-	"encoding/hex"
+
 	"errors"
 	"fmt"
-
-	"google.golang.org/protobuf/proto"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/cluster"
@@ -111,24 +109,11 @@ func behind(h cluster.Head, recs []*bulkheadv1.Record) cluster.Head {
 
 // Opened implements cluster.Log.
 func (l *log) Opened(ctx context.Context) (*bulkheadv1.SessionOpened, error) {
-	stream := l.run.names.stream(l.run.names.shard(l.client))
-	first, err := patiently(ctx, l.engine, func(ctx context.Context) (stored, error) {
-		return l.engine.next(ctx, stream, l.subject, 1)
-	})
-	if err != nil {
-		return nil, err
+	opened, err := l.run.Opened(ctx, l.client)
+	if err == nil && opened == nil {
+		err = fmt.Errorf("%w: session %x has no begin", cluster.ErrFailed, l.client)
 	}
-	list, err := payloads(first.payload)
-	if err != nil || len(list) == 0 {
-		return nil, fmt.Errorf("%w: the begin of session %x: %w", cluster.ErrFailed, l.client,
-			errors.Join(err, errFrame))
-	}
-	rec := new(bulkheadv1.Record)
-	if err := proto.Unmarshal(list[0], rec); err != nil || rec.GetSessionOpened() == nil {
-		return nil, fmt.Errorf("%w: session %s does not begin with SessionOpened", cluster.ErrFailed,
-			hex.EncodeToString(l.client))
-	}
-	return rec.GetSessionOpened(), nil
+	return opened, err
 }
 
 // Release implements cluster.Log.

@@ -45,8 +45,7 @@ const (
 	// Of a run's course.
 	supervisorsHeader = "Bulkhead-Supervisors"
 	shardsHeader      = "Bulkhead-Shards"
-	instanceHeader    = "Bulkhead-Instance" // who joined last
-	elapsedHeader     = "Bulkhead-Elapsed"  // the clock that is never set, as a supervisor joined
+	elapsedHeader     = "Bulkhead-Elapsed" // the clock that is never set, as a supervisor joined
 	bootHeader        = "Bulkhead-Boot"
 	cutHeader         = "Bulkhead-Cut" // the last sequence of each shard that is of the run
 	sumHeader         = "Bulkhead-Sha256"

@@ -90,7 +90,7 @@ func join(ctx context.Context, c Config, conn *nats.Conn) (*Run, error) {
 	if err := makeStreams(ctx, r.engine, r.names, c.Replicas); err != nil {
 		return nil, err
 	}
-	if err := r.join(ctx, c); err != nil {
+	if err := r.join(ctx, c.Started); err != nil {
 		return nil, err
 	}
 	r.noting.appender = appender{engine: r.engine, limit: r.limit}

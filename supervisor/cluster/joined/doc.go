@@ -4,6 +4,7 @@
 //
 //	<run-id>/engine.json   the run is on an engine; the supervisor's name and last number in it
 //
-// A supervisor that is started again joins with another number. It opens every session that has no
-// outcome first, so that nothing of its past self can come any more, and then folds the records.
+// A supervisor that is started again joins with another number. It opens every session without an outcome
+// that it had before first, so that nothing of its past self can come any more, and then folds the records.
+// Others of the run keep theirs.
 package joined

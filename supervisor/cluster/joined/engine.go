@@ -96,8 +96,8 @@ const joinPatience = 10 * time.Minute
 const betweenJoins = 500 * time.Millisecond
 
 // Join joins a run, which it begins with a record if it has not begun, and says in it that a supervisor
-// has come, whose number it fills in. While the engine is not there it tries again, until ctx is done or
-// joinPatience is over: a start in an outage waits for its end.
+// has come, whose number it fills in, and that it had last. While the engine is not there it tries again, until ctx is
+// done or joinPatience is over: a start in an outage waits for its end.
 func (e *Engine) Join(ctx context.Context, id, dir string, started *bulkheadv1.Record,
 	come *bulkheadv1.SupervisorJoined) (*Run, error) {
 	over := fmt.Errorf("it was waited for, for %s", joinPatience)
@@ -128,17 +128,12 @@ func (e *Engine) join(ctx context.Context, id, dir string, started *bulkheadv1.R
 		return nil, err
 	}
 	inner, err := jetstream.Join(ctx, jetstream.Config{Run: id, URLs: e.urls, Options: e.options, Started: started,
-		Shards: e.cfg.Shards, Replicas: e.cfg.Replicas, Patience: e.Patience, Last: m.Supervisor,
-		Instance: m.Instance})
+		Shards: e.cfg.Shards, Replicas: e.cfg.Replicas, Patience: e.Patience})
 	failpoint.Hit("supervisor/joined")
-	if errors.Is(err, jetstream.ErrSucceeded) {
-		return nil, fmt.Errorf("%w: run %s continues with another supervisor, and this one takes it from nobody: %w; "+
-			"to take it back all the same, move %s away", exitstatus.ErrConfig, id, err, dir)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("the engine of the journal: %w", err)
 	}
-	r := &Run{Run: patient.On(inner, e.log), engine: e, inner: inner, id: id}
+	r := &Run{Run: patient.On(inner, e.log), engine: e, inner: inner, id: id, Before: m.Supervisor}
 	come.Supervisor, come.Before = inner.Supervisor(), m.Supervisor
 	m.Supervisor = come.GetSupervisor()
 	if err = m.write(dir); err == nil {

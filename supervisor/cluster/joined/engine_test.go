@@ -4,33 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"bulkhead/internal/config"
 	"bulkhead/internal/exitstatus"
 )
-
-// The supervisor of a folder has its name before it joins, and keeps it; a folder of a version before this
-// gets one.
-func TestASupervisorHasANameBeforeItJoins(t *testing.T) {
-	dir := t.TempDir()
-	first, err := mark(dir)
-	if err != nil || first.Instance == "" || first.Supervisor != 0 || !IsOn(dir) {
-		t.Fatalf("at first: %+v: %v", first, err)
-	}
-	if again, err := mark(dir); err != nil || again != first {
-		t.Errorf("again: %+v: %v; want %+v", again, err, first)
-	}
-	if err := os.WriteFile(filepath.Join(dir, File), []byte(`{"supervisor":3}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	old, err := mark(dir)
-	if err != nil || old.Supervisor != 3 || old.Instance == "" || old.Instance == first.Instance {
-		t.Errorf("of a version before: %+v: %v", old, err)
-	}
-}
 
 // With tls:// nothing is said to any node without TLS.
 func TestTheSchemeCountsForAllNodes(t *testing.T) {

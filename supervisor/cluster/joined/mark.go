@@ -1,8 +1,6 @@
 package joined
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,9 +16,7 @@ const File = "engine.json"
 
 // marked is what it holds.
 type marked struct {
-	// Instance names the supervisor of this folder on the engine, whenever it joins the run.
-	Instance string `json:"instance"`
-	// Supervisor is the number that the supervisor had last; 0 for none.
+	// Supervisor is the number that the supervisor of this folder had last; 0 for none.
 	Supervisor uint32 `json:"supervisor"`
 }
 
@@ -30,25 +26,21 @@ func IsOn(dir string) bool {
 	return err == nil
 }
 
-// mark returns what the folder of a run has. From then on the run is known to be on an engine, and its
-// supervisor has a name: one that dies as it joins is known when it comes again.
+// mark returns what the folder of a run has. From then on the run is known to be on an engine.
 func mark(dir string) (marked, error) {
 	var m marked
 	path := filepath.Join(dir, File)
 	data, err := os.ReadFile(path)
-	if err == nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return m, m.write(dir)
+	case err == nil:
 		err = json.Unmarshal(data, &m)
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil {
 		return m, fmt.Errorf("reading %s: %w", path, err)
 	}
-	if m.Instance != "" {
-		return m, nil
-	}
-	var name [16]byte
-	rand.Read(name[:])
-	m.Instance = hex.EncodeToString(name[:])
-	return m, m.write(dir)
+	return m, nil
 }
 
 func (m marked) write(dir string) error {

@@ -22,6 +22,8 @@ type Run struct {
 	engine *Engine
 	inner  *jetstream.Run
 	id     string
+	// Before is the number that the supervisor of this folder had before; 0 for none.
+	Before uint32
 	// Job is what the run was begun for, as Resume has found it; nil for none.
 	Job *bulkheadv1.JobStarted
 }
@@ -29,8 +31,8 @@ type Run struct {
 // openAtOnce is how many sessions are opened at the same time.
 const openAtOnce = 64
 
-// Resume takes every session that has no outcome and of which somebody has said something, and returns
-// what the run's records say then.
+// Resume takes every session without an outcome that the supervisor of this folder had before, and returns what
+// the run's records say then, without the open sessions of others.
 func (r *Run) Resume(ctx context.Context) (*recovery.Past, map[string]cluster.Log, error) {
 	logs := make(map[string]cluster.Log)
 	var mu sync.Mutex
@@ -42,8 +44,8 @@ func (r *Run) Resume(ctx context.Context) (*recovery.Past, map[string]cluster.Lo
 			all.Wait()
 			return nil, nil, err
 		}
-		if found.Head.Epoch == 0 {
-			continue // its client comes again, or Unsaid ends it
+		if found.Head.Epoch == 0 || found.Head.Supervisor != r.Before {
+			continue // its client comes again, or it is another's
 		}
 		slots <- struct{}{}
 		all.Go(func() {
@@ -60,7 +62,16 @@ func (r *Run) Resume(ctx context.Context) (*recovery.Past, map[string]cluster.Lo
 		return nil, nil, fmt.Errorf("taking up %d sessions: %w", len(failed), failed[0])
 	}
 	past, err := r.past(ctx)
-	return past, logs, err
+	if err != nil {
+		return nil, nil, err
+	}
+	past.Keep(func(s *recovery.Session) bool {
+		return cluster.Ended(s.State) || logs[string(s.Hello.GetClientId())] != nil
+	}, func(connection uint64) bool {
+		of, _ := cluster.ConnectionOf(connection)
+		return of == r.Before
+	})
+	return past, logs, nil
 }
 
 // past folds the records, again while the engine is not there.
