@@ -193,9 +193,19 @@ func (h *handler) Serve(stream bulkheadv1.HandlerService_ServeServer) error {
 	ctx, cancel := context.WithCancelCause(stream.Context())
 	defer cancel(nil)
 	asked := make(chan uint64, 1)
+	var e ear
 	go func() { // ends with the stream, which ends when Serve returns
-		cancel(receive(stream, r, down, asked))
+		cancel(receive(stream, r, down, asked, e.hear))
 	}()
+	if limit := time.Duration(open.GetSilenceNano()); limit > 0 {
+		go func() { // ends with Serve
+			if err := e.wait(ctx, limit); err != nil {
+				h.log.Warn("the supervisor is left: it says nothing", "connection", h.passed.ID, "for", limit)
+				h.unserved() // what is being sent to it may never return
+				cancel(err)
+			}
+		}()
+	}
 	if err := h.relayUp(ctx, stream, r, &cursor{seq: open.GetResumeAfter()}, asked); err != nil {
 		return err
 	}
@@ -270,12 +280,17 @@ func (h *handler) begin(open *bulkheadv1.Open) (*relay, *downlink.Queue, error) 
 
 // release ends a Serve call.
 func (h *handler) release() {
+	h.unserved()
+	h.free <- struct{}{}
+}
+
+// unserved notes that no supervisor serves the handler.
+func (h *handler) unserved() {
 	h.mu.Lock()
 	if h.busy {
 		h.busy, h.idleSince = false, time.Now()
 	}
 	h.mu.Unlock()
-	h.free <- struct{}{}
 	signalChange(h.changed)
 }
 
@@ -296,11 +311,13 @@ func (h *handler) tell(ctx context.Context) {
 	}
 }
 
-// receive takes the supervisor's frames until the stream ends. Of questions that
+// receive takes the supervisor's frames until the stream ends, and calls heard for each. Of questions that
 // were not answered yet the last one is kept.
-func receive(stream bulkheadv1.HandlerService_ServeServer, r *relay, down *downlink.Queue, asked chan uint64) error {
+func receive(stream bulkheadv1.HandlerService_ServeServer, r *relay, down *downlink.Queue, asked chan uint64,
+	heard func()) error {
 	for {
 		f, err := stream.Recv()
+		heard()
 		if errors.Is(err, io.EOF) {
 			return errors.New("the supervisor ended the stream")
 		}

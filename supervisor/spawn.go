@@ -16,6 +16,7 @@ import (
 	"bulkhead/internal/protocol"
 	"bulkhead/internal/sandbox"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
+	"bulkhead/supervisor/cluster/members"
 	"bulkhead/supervisor/custody"
 	"bulkhead/supervisor/raw"
 	"bulkhead/supervisor/reserve"
@@ -172,6 +173,15 @@ func (c Config) serveAhead(ctx context.Context, conn grpc.ClientConnInterface) (
 	return waiting, nil
 }
 
+// silence returns after how long a handler leaves a supervisor that says nothing, so that its client goes to
+// another one; 0 for never, where there is none. Pings are four times as often.
+func (c Config) silence() time.Duration {
+	if c.Journal.Run == "" || len(c.Peers) == 0 {
+		return 0
+	}
+	return max(members.Silent*beatEvery, c.Handler.HangTimeout)
+}
+
 // open returns what a handler is told of whatever connection it gets.
 func (c Config) open() *bulkheadv1.Open {
 	return &bulkheadv1.Open{
@@ -181,6 +191,7 @@ func (c Config) open() *bulkheadv1.Open {
 		OrphanGraceNano:   max(int64(c.Handler.OrphanGrace), 1),
 		ReportResent:      true,
 		Secure:            c.TLS.Cert != "",
+		SilenceNano:       int64(c.silence()),
 	}
 }
 

@@ -295,28 +295,31 @@ func TestTheSessionsOfADeadSupervisorAreTaken(t *testing.T) {
 	}
 }
 
-// A supervisor that is stopped for a while, and runs again, finds its sessions elsewhere: it acknowledges nothing
-// more for them, and goes on with what is its own.
+// A supervisor that is stopped loses its clients to another one: its handlers leave it. When it runs again it finds
+// its sessions elsewhere, acknowledges nothing more for them, and goes on with what is its own.
 func TestAFrozenSupervisorComesBack(t *testing.T) {
 	c := engine.Start(t, engine.Options{})
-	start := shared(t, c, 3)
-	first, other := start(folder(t), "127.0.0.1:0"), free(t)
-	both := &harness.Supervisor{Addr: first.Addr + "," + other}
+	config, other := settings(t, c, "run: shared"), free(t)
+	start := func(listen string) *harness.Supervisor {
+		return supervisor(t, folder(t), "--config", config, "--clients", "3", "--listen", listen, "--peers", other,
+			"--handler-orphan-grace", "500ms", "--handler-hang-timeout", "5s")
+	}
+	first := start("127.0.0.1:0")
 	var all []*harness.Client
-	for i := range 3 {
-		all = append(all, client(t, both, fmt.Sprint("client-", i), "--runtime", "40s"))
+	for i := range 3 { // which learn of the other one from the first
+		all = append(all, client(t, first, fmt.Sprint("client-", i), "--runtime", "40s"))
 	}
 	joined(t, first, 3)
-	second := start(folder(t), other)
+	second := start(other)
 	if err := first.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	taken := 0
+	back := 0
 	if _, err := second.Await(patience, func(l harness.LogLine) bool {
-		if strings.Contains(l.Text("msg"), "supervisor that is gone is taken") {
-			taken++
+		if strings.HasPrefix(l.Text("msg"), "client is back") {
+			back++
 		}
-		return taken == 3
+		return back == 3
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -489,7 +489,10 @@ type Open struct {
 	// The handler sends Resent frames.
 	ReportResent bool `protobuf:"varint,7,opt,name=report_resent,json=reportResent,proto3" json:"report_resent,omitempty"`
 	// The client must speak TLS, as Secure says.
-	Secure        bool `protobuf:"varint,8,opt,name=secure,proto3" json:"secure,omitempty"`
+	Secure bool `protobuf:"varint,8,opt,name=secure,proto3" json:"secure,omitempty"`
+	// A supervisor that says nothing for this long counts as one whose call has ended; 0 for never. It pings in
+	// time, or says something else.
+	SilenceNano   int64 `protobuf:"varint,120,opt,name=silence_nano,json=silenceNano,proto3" json:"silence_nano,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -579,6 +582,13 @@ func (x *Open) GetSecure() bool {
 		return x.Secure
 	}
 	return false
+}
+
+func (x *Open) GetSilenceNano() int64 {
+	if x != nil {
+		return x.SilenceNano
+	}
+	return 0
 }
 
 // Secure says with what a handler speaks TLS with its client. It has no key: the supervisor signs.
@@ -1512,7 +1522,7 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"stageBegin\x12'\n" +
 	"\x04task\x18F \x01(\v2\x11.bulkhead.v1.TaskH\x00R\x04task\x124\n" +
 	"\tstop_task\x18G \x01(\v2\x15.bulkhead.v1.StopTaskH\x00R\bstopTaskB\a\n" +
-	"\x05frame\"\xc2\x02\n" +
+	"\x05frame\"\xe5\x02\n" +
 	"\x04Open\x12#\n" +
 	"\rconnection_id\x18\x01 \x01(\x04R\fconnectionId\x12+\n" +
 	"\x06limits\x18\x02 \x01(\v2\x13.bulkhead.v1.LimitsR\x06limits\x12,\n" +
@@ -1521,7 +1531,8 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\fresume_after\x18\x05 \x01(\x04R\vresumeAfter\x12*\n" +
 	"\x11orphan_grace_nano\x18\x06 \x01(\x03R\x0forphanGraceNano\x12#\n" +
 	"\rreport_resent\x18\a \x01(\bR\freportResent\x12\x16\n" +
-	"\x06secure\x18\b \x01(\bR\x06secure\"H\n" +
+	"\x06secure\x18\b \x01(\bR\x06secure\x12!\n" +
+	"\fsilence_nano\x18x \x01(\x03R\vsilenceNano\"H\n" +
 	"\x06Secure\x12\x14\n" +
 	"\x05chain\x18\x01 \x03(\fR\x05chain\x12\x16\n" +
 	"\x06random\x18\x02 \x01(\fR\x06random\x12\x10\n" +
