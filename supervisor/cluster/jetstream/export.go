@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -129,17 +130,33 @@ func (made *Exported) survey(ctx context.Context, s Source, x extent) (damaged m
 		if n.Monitor == "" {
 			continue
 		}
-		found, err := statesOf(ctx, n.Monitor)
+		damage, err := s.judged(ctx, n.Monitor, x)
 		if err != nil {
 			made.Unseen = append(made.Unseen, fmt.Errorf("node %s: %w", n.Monitor, err))
 			continue
 		}
-		for _, d := range found.judge(x) {
+		for _, d := range damage {
 			made.Damage = append(made.Damage, d)
 			damaged[d.Node] = true
 		}
 	}
 	return damaged
+}
+
+// judged returns what a node says itself that its replicas lack. One that has not caught up yet is waited for.
+func (s Source) judged(ctx context.Context, monitor string, x extent) ([]Damage, error) {
+	late, cancel := context.WithTimeout(ctx, cmp.Or(s.Patience, defaultPatience))
+	defer cancel()
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		found, err := statesOf(ctx, monitor)
+		if err != nil {
+			return nil, err
+		}
+		damage, behind := found.judge(x)
+		if !behind || !rest(late, pause) {
+			return damage, nil
+		}
+	}
 }
 
 // extent finds out how far the run goes.
@@ -174,12 +191,11 @@ func (s *Source) connect(do func(e *servers) error) error {
 }
 
 func (s *Source) connected(conn *nats.Conn) *servers {
-	e := &servers{conn: conn, patience: s.Patience}
-	if e.patience == 0 {
-		e.patience = 10 * time.Second
-	}
-	return e
+	return &servers{conn: conn, patience: cmp.Or(s.Patience, defaultPatience)}
 }
+
+// defaultPatience is how long a node is waited for if nothing else is said.
+const defaultPatience = 10 * time.Second
 
 // read calls do with a connection to one node, and the node's name.
 func (s *Source) read(n Node, do func(e *servers, name string) error) error {

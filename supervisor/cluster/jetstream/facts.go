@@ -128,8 +128,9 @@ func statesOf(ctx context.Context, monitor string) (states, error) {
 	return found, nil
 }
 
-// judge returns what a node's replicas lack of a run.
-func (s states) judge(x extent) (damage []Damage) {
+// judge returns what a node's replicas lack of a run. behind says that one only lacks the end, as one does that
+// has not caught up.
+func (s states) judge(x extent) (damage []Damage, behind bool) {
 	for k, upto := range x.upto {
 		name := x.names.stream(k)
 		st, there := s.streams[name]
@@ -142,11 +143,11 @@ func (s states) judge(x extent) (damage []Damage) {
 			what = fmt.Sprintf("it has %d messages from %d to %d, and %d are deleted", st.Messages, st.First, st.Last,
 				st.Deleted)
 		case st.Last < upto:
-			what = fmt.Sprintf("it ends with message %d; %d are of the run", st.Last, upto)
+			what, behind = fmt.Sprintf("it ends with message %d; %d are of the run", st.Last, upto), true
 		}
 		if what != "" {
 			damage = append(damage, Damage{Node: s.node, Stream: name, What: what})
 		}
 	}
-	return damage
+	return damage, behind
 }

@@ -93,3 +93,25 @@ func TestReplicaIsChecked(t *testing.T) {
 		})
 	}
 }
+
+// A replica that only lacks the end of a run may be about to catch up; one that lacks something else never is.
+func TestAReplicaThatIsBehind(t *testing.T) {
+	x := extent{names: names{run: "r", shards: 1}, upto: []uint64{4, 7}}
+	for _, one := range []struct {
+		state  replicaState
+		damage int
+		behind bool
+	}{
+		{replicaState{Messages: 7, First: 1, Last: 7}, 0, false},
+		{replicaState{Messages: 9, First: 1, Last: 9}, 0, false},
+		{replicaState{Messages: 6, First: 1, Last: 6}, 1, true},
+		{replicaState{Messages: 6, First: 1, Last: 7}, 1, false},
+		{replicaState{Messages: 5, First: 1, Last: 6}, 1, false},
+	} {
+		s := states{node: "n", streams: map[string]replicaState{"BH_r_0": {Messages: 4, First: 1, Last: 4},
+			"BH_r_1": one.state}}
+		if damage, behind := s.judge(x); len(damage) != one.damage || behind != one.behind {
+			t.Errorf("%+v: %v, behind %v", one.state, damage, behind)
+		}
+	}
+}
