@@ -82,12 +82,13 @@ func failureOf(err error) string {
 
 // writeReport builds the report from the journal and writes it beside it. failure is why
 // the supervisor had to stop; nil if the run is over. A run that is not over is not marked as
-// reported: it resumes once the cause is fixed.
-func writeReport(dir string, failure error) (*report.Report, error) {
+// reported: it resumes once the cause is fixed. findings are what the verdict has besides.
+func writeReport(dir string, failure error, findings ...string) (*report.Report, error) {
 	rep, err := fold.FromJournal(filepath.Join(dir, rundir.JournalFolder))
 	if err != nil {
 		return nil, fmt.Errorf("building the report of %s: %w", dir, err)
 	}
+	rep.Verdict.Warnings = append(rep.Verdict.Warnings, findings...)
 	failpoint.Hit("supervisor/before-report")
 	if err := rundir.RemoveHalfWritten(dir); err != nil {
 		return rep, fmt.Errorf("removing what is left of an earlier report: %w", err)

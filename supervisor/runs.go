@@ -214,8 +214,9 @@ func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signa
 		s.cfg.Logger.Info("the supervisor has left the run, which the others go on with", "run", r.id)
 		return runEnd{stopped: true, word: report.WordComplete, err: errors.Join(r.book.Close(), r.roster.Close())}
 	}
+	var replicas []string
 	if r.engine != nil && failure == nil {
-		failure = exported(r.engine.Trying(), r.engine, r.dir, s.cfg.Logger)
+		replicas, failure = s.exported(r.engine.Trying(), r.engine, r.dir)
 	}
 	if err := r.book.Close(); err != nil && failure == nil {
 		failure = err
@@ -237,7 +238,7 @@ func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signa
 		return runEnd{stopped: stopped, err: failure}
 	}
 	done := s.garbage.Plenty()
-	rep, err := writeReport(r.dir, failure)
+	rep, err := writeReport(r.dir, failure, replicas...)
 	done()
 	if rep != nil && s.cfg.Report != nil {
 		s.cfg.Report(rep, r.dir)

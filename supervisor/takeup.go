@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -40,6 +40,8 @@ type unfinished struct {
 	onEngine bool
 	engine   *joined.Run
 	logs     map[string]cluster.Log
+	// replicas are what is wrong with those of the engine, once it was exported.
+	replicas []string
 	// damage says why the journal cannot be continued; nil if it can.
 	damage error
 }
@@ -185,22 +187,49 @@ func (u *unfinished) part(client []byte, _ cluster.Head) cluster.Log {
 }
 
 // export writes the journal of a run on an engine, which has its end, into its folder.
-func (u *unfinished) export(ctx context.Context, log *slog.Logger) error {
+func (s *Supervisor) export(ctx context.Context, u *unfinished) (err error) {
 	if !u.onEngine {
 		return nil
 	}
-	return errors.Join(exported(ctx, u.engine, u.dir, log), u.engine.Close())
+	u.replicas, err = s.exported(ctx, u.engine, u.dir)
+	return errors.Join(err, u.engine.Close())
 }
 
-// exported writes the journal of a run on an engine into the folder of the run.
-func exported(ctx context.Context, engine *joined.Run, dir string, log *slog.Logger) error {
+// exportPatience is how long an engine that is not there is waited for by who exports a run, and exportEvery
+// the time between two tries.
+const (
+	exportPatience = 10 * time.Minute
+	exportEvery    = time.Second
+)
+
+// exported writes the journal of a run on an engine into the folder of the run, and returns what is wrong with
+// replicas. It tries again while the engine is not there, until a signal comes.
+func (s *Supervisor) exported(ctx context.Context, engine *joined.Run, dir string) (damage []string, err error) {
 	failpoint.Hit("supervisor/before-export")
-	warnings, err := engine.Export(ctx, filepath.Join(dir, rundir.JournalFolder))
-	for _, w := range warnings {
-		log.Warn("what the engine has of the run is not whole everywhere", "reason", w)
+	ctx, stop := s.heeds(ctx)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, exportPatience)
+	defer cancel()
+	var found joined.Found
+	for told := false; ; told = true {
+		found, err = engine.Export(ctx, filepath.Join(dir, rundir.JournalFolder))
+		if !errors.Is(err, cluster.ErrUnavailable) || ctx.Err() != nil {
+			break
+		}
+		if !told {
+			s.cfg.Logger.Error("the run is over, and its journal cannot be read from the engine now; that is tried "+
+				"again, until a signal comes", "at_most", exportPatience, "error", err)
+		}
+		select {
+		case <-time.After(exportEvery):
+		case <-ctx.Done():
+		}
+	}
+	for _, w := range slices.Concat(found.Damage, found.Unseen) {
+		s.cfg.Logger.Warn("what the engine has of the run is not whole everywhere", "reason", w)
 	}
 	failpoint.Hit("supervisor/after-export")
-	return err
+	return found.Damage, err
 }
 
 // nobodyCame reports whether no client, and nobody else, has tried to connect.
@@ -261,7 +290,7 @@ func (s *Supervisor) takeUp(ctx context.Context, u *unfinished) (*run, error) {
 	if u.damage != nil {
 		log.Error("the run before this one cannot be continued", "error", u.damage)
 	}
-	if _, err := writeReport(u.dir, nil); err != nil {
+	if _, err := writeReport(u.dir, nil, u.replicas...); err != nil {
 		log.Error("the run before this one has no report", "error", err)
 	} else {
 		s.state.Served(u.id)
@@ -290,8 +319,8 @@ func (s *Supervisor) onlyReport(u *unfinished) bool {
 
 // reportLeft makes the report that a run lacks whose end is in its journal.
 func (s *Supervisor) reportLeft(ctx context.Context, u *unfinished) (word report.Word, err error) {
-	err = errors.Join(s.stopLeft(ctx, u), rundir.RemoveHalfWritten(u.dir), u.export(ctx, s.cfg.Logger))
-	rep, reporting := writeReport(u.dir, nil)
+	err = errors.Join(s.stopLeft(ctx, u), rundir.RemoveHalfWritten(u.dir), s.export(ctx, u))
+	rep, reporting := writeReport(u.dir, nil, u.replicas...)
 	if rep != nil && s.cfg.Report != nil {
 		s.cfg.Report(rep, u.dir)
 	}
@@ -327,7 +356,7 @@ func (s *Supervisor) abandonOnEngine(ctx context.Context, u *unfinished) error {
 	if err != nil {
 		return fmt.Errorf("closing the journal of run %s: %w", u.id, err)
 	}
-	return u.export(ctx, s.cfg.Logger)
+	return s.export(ctx, u)
 }
 
 // abandon gives every open session of a run its outcome, and the run its end.

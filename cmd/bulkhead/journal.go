@@ -82,6 +82,23 @@ Example:
 				OnUsageError: onUsageError,
 				Action:       func(ctx *cli.Context) error { return listRuns(ctx, stdout) },
 			},
+			{
+				Name:      "remove",
+				Usage:     "remove a run from an engine",
+				ArgsUsage: "nats://HOST:PORT,…/RUN-ID",
+				Description: `All that the engine has of the run is gone then: export it before, if it is worth keeping.
+Only a run that its supervisors have reported is removed, unless --force is given. The
+user needs the right to remove streams, as journal-admin of configs/nats has.
+
+Exit status: 0 it is gone; 1 it is not; 64 no such run.
+
+Example:
+  bulkhead journal remove nats://n1:4222,n2:4222,n3:4222/20260730T101500Z-4f2a1b`,
+				Flags: append([]cli.Flag{&cli.BoolFlag{Name: "force", Aliases: []string{"f"},
+					Usage: "remove it although it is not finished"}}, engineFlags()...),
+				OnUsageError: onUsageError,
+				Action:       func(ctx *cli.Context) error { return removeRun(ctx, stdout) },
+			},
 		},
 	}
 }
@@ -127,13 +144,15 @@ const engineCategory = "of a run on an engine (nats://…)"
 // engineFlags returns the flags that say how to come into an engine.
 func engineFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: credsFlag, Category: engineCategory,
+		&cli.StringFlag{Name: credsFlag, Category: engineCategory, EnvVars: []string{"BULKHEAD_JOURNAL_CREDS"},
 			Usage: "`FILE` with the credentials of a user: a NATS .creds file, or the seed of an nkey"},
-		&cli.StringFlag{Name: caFlag, Category: engineCategory,
+		&cli.StringFlag{Name: caFlag, Category: engineCategory, EnvVars: []string{"BULKHEAD_JOURNAL_TLS_CA"},
 			Usage: "`FILE` with the CA of the nodes' certificates; nothing is said without TLS then"},
-		&cli.StringFlag{Name: certFlag, Category: engineCategory, Usage: "`FILE` with a certificate of the user"},
-		&cli.StringFlag{Name: keyFlag, Category: engineCategory, Usage: "`FILE` with its key"},
-		&cli.StringFlag{Name: monitorFlag, Category: engineCategory,
+		&cli.StringFlag{Name: certFlag, Category: engineCategory, EnvVars: []string{"BULKHEAD_JOURNAL_TLS_CERT"},
+			Usage: "`FILE` with a certificate of the user"},
+		&cli.StringFlag{Name: keyFlag, Category: engineCategory, EnvVars: []string{"BULKHEAD_JOURNAL_TLS_KEY"},
+			Usage: "`FILE` with its key"},
+		&cli.StringFlag{Name: monitorFlag, Category: engineCategory, EnvVars: []string{"BULKHEAD_JOURNAL_MONITOR"},
 			Usage: "`URL` where a node tells of itself, such as http://n1:8222; several with commas: they are asked " +
 				"for the state of their replicas first"},
 	}
@@ -282,4 +301,18 @@ func listRuns(ctx *cli.Context, stdout *results.Stdout) error {
 		show = remote.WriteListJSON
 	}
 	return show(list, stdout)
+}
+
+func removeRun(ctx *cli.Context, stdout *results.Stdout) error {
+	if ctx.NArg() != 1 {
+		return usageError{fmt.Errorf("journal remove takes the address of a run, such as nats://n1:4222/RUN-ID; %d "+
+			"were given; see `%s --help`", ctx.NArg(), commandName(ctx))}
+	}
+	e, err := runAt(ctx, ctx.Args().First())
+	if err != nil {
+		return err
+	}
+	interrupted, stop := untilInterrupted(ctx.Context, stdout)
+	defer stop()
+	return orInterrupted(interrupted, engineError(e.Remove(interrupted, ctx.Bool("force"))))
 }

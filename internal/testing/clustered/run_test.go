@@ -597,3 +597,38 @@ func TestAStartWaitsForTheEngine(t *testing.T) {
 	rep, _ := finished(t, next, 0)
 	allClosed(t, rep, 1)
 }
+
+// A replica that is found damaged as the run is exported is a finding of its report.
+func TestADamagedReplicaIsInTheReport(t *testing.T) {
+	c := engine.Start(t, engine.Options{})
+	s := supervisor(t, folder(t), "--config", settings(t, c), "--clients", "1")
+	one := client(t, s, "one", "--runtime", "20s")
+	joined(t, s, 1)
+	if _, err := s.Await(patience, func(l harness.LogLine) bool { return l.Text("msg") == "progress" }); err != nil {
+		t.Fatal(err)
+	}
+	damaged := c.Nodes[0]
+	damaged.Terminate()
+	flipped := 0
+	for k := 1; k <= 2; k++ { // the client is in one of the two
+		if err := damaged.Flip(fmt.Sprintf("BH_%s_%d", filepath.Base(s.RunDir), k)); err == nil {
+			flipped++
+		}
+	}
+	if err := damaged.Start(); err != nil || flipped == 0 {
+		t.Fatalf("%d replicas were damaged: %v", flipped, err)
+	}
+	ended(t, one)
+	finished(t, s, 0)
+	rep, err := saved.Report(filepath.Join(s.RunDir, report.FileName)) // the folder's journal is whole
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, w := range rep.Verdict.Warnings {
+		found = found || strings.Contains(w, "the journal's replica at node "+damaged.Name+" is damaged")
+	}
+	if !found {
+		t.Errorf("the verdict says nothing of the damage: %+v", rep.Verdict)
+	}
+}

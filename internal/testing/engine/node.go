@@ -142,6 +142,9 @@ func (n *Node) Flip(stream string) error {
 	if err != nil {
 		return err
 	}
+	if len(data) == 0 {
+		return fmt.Errorf("%s has nothing of %s", n.Name, stream)
+	}
 	data[len(data)/2] ^= 1
 	return os.WriteFile(blocks[0], data, 0o600)
 }

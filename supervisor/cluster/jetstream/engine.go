@@ -167,6 +167,9 @@ func (e *servers) ask(ctx context.Context, subject string, request, into any) er
 // refused adds to an error that nothing was answered that this user may not ask: the engine tells that
 // apart from answers.
 func (e *servers) refused(err error) error {
+	if err == nil {
+		return nil
+	}
 	if last := e.conn.LastError(); errors.Is(last, nats.ErrPermissionViolation) {
 		return fmt.Errorf("%w; the user lacks a permission: %w", err, last)
 	}

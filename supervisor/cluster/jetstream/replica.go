@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // ErrDamaged is wrapped by every Damage.
@@ -25,6 +26,16 @@ func (d *Damage) Error() string {
 		at = fmt.Sprintf(", message %d", d.Sequence)
 	}
 	return fmt.Sprintf("%v: node %s, stream %s%s: %s", ErrDamaged, d.Node, d.Stream, at, d.What)
+}
+
+// Words says in a line what is wrong, for a report.
+func (d *Damage) Words() string {
+	at := ""
+	if d.Sequence > 0 {
+		at = fmt.Sprintf(", message %d", d.Sequence)
+	}
+	return fmt.Sprintf("the journal's replica at node %s is damaged: stream %s%s: %s", d.Node, d.Stream, at,
+		strings.TrimSpace(d.What))
 }
 
 // Unwrap makes errors.Is(err, ErrDamaged) true.

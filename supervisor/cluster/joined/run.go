@@ -169,33 +169,40 @@ func (r *Run) unsaid(ctx context.Context, found cluster.Found) error {
 			Cause: "its supervisor ended before it had a connection"}}})
 }
 
+// Found is what Export has found on the engine beside the run, for a person.
+type Found struct {
+	// Damage is what is wrong with replicas, of which another one was read.
+	Damage []string
+	// Unseen are the nodes that could not be asked.
+	Unseen []string
+}
+
 // Export writes the run, which has its end, into a folder that it makes as an ordinary journal, instead
-// of what is there. It returns what is wrong with replicas of the engine, for a person. All who export a
-// run come to the same bytes: it is an error if another did not.
-func (r *Run) Export(ctx context.Context, dir string) (warnings []string, err error) {
+// of what is there. All who export a run come to the same bytes: it is an error if another did not.
+func (r *Run) Export(ctx context.Context, dir string) (found Found, err error) {
 	half := filepath.Join(filepath.Dir(dir), ".exported")
 	if err := os.RemoveAll(half); err != nil {
-		return nil, fmt.Errorf("exporting the run: %w", err)
+		return found, fmt.Errorf("exporting the run: %w", err)
 	}
 	made, err := jetstream.Export(ctx, r.engine.source(r.id), half, 0)
 	if err != nil {
-		return nil, fmt.Errorf("exporting the run: %w", err)
+		return found, fmt.Errorf("exporting the run: %w", err)
 	}
 	for _, d := range made.Damage {
-		warnings = append(warnings, d.Error())
+		found.Damage = append(found.Damage, d.Words()+"; this report is from node "+made.Node+", which has all")
 	}
 	for _, err := range made.Unseen {
-		warnings = append(warnings, err.Error())
+		found.Unseen = append(found.Unseen, err.Error())
 	}
 	first, err := r.inner.Reported(ctx, made.Sum)
 	switch {
 	case err != nil:
-		return warnings, fmt.Errorf("noting what was exported: %w", err)
+		return found, fmt.Errorf("noting what was exported: %w", err)
 	case first != made.Sum:
-		return warnings, fmt.Errorf("the run was exported as %x before, and is %x now", first, made.Sum)
+		return found, fmt.Errorf("the run was exported as %x before, and is %x now", first, made.Sum)
 	}
 	if err := errors.Join(os.RemoveAll(dir), os.Rename(half, dir)); err != nil {
-		return warnings, fmt.Errorf("exporting the run: %w", err)
+		return found, fmt.Errorf("exporting the run: %w", err)
 	}
-	return warnings, nil
+	return found, nil
 }

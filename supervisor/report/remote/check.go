@@ -109,8 +109,8 @@ func (c *Checked) Text(w io.Writer) error {
 		line("  from        no node has the whole run; nothing of it was checked")
 	}
 	for _, d := range c.Damage {
-		line("  damage      %s", damageWords(jetstream.Damage{Node: d.Node, Stream: d.Stream, Sequence: d.Message,
-			What: d.What}))
+		one := jetstream.Damage{Node: d.Node, Stream: d.Stream, Sequence: d.Message, What: d.What}
+		line("  damage      %s", one.Words())
 	}
 	for _, text := range c.Unseen {
 		line("  not asked   %s", text)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"bulkhead/supervisor/cluster"
 	"bulkhead/supervisor/cluster/access"
@@ -99,17 +98,7 @@ func reportOf(dir string, made jetstream.Exported) (*report.Report, error) {
 	}
 	for _, d := range made.Damage {
 		r.Verdict.Warnings = append(r.Verdict.Warnings, fmt.Sprintf("%s; this report is from node %s, which has all",
-			damageWords(d), made.Node))
+			d.Words(), made.Node))
 	}
 	return r, nil
-}
-
-// damageWords returns in a line what is wrong with a replica.
-func damageWords(d jetstream.Damage) string {
-	at := ""
-	if d.Sequence > 0 {
-		at = fmt.Sprintf(", message %d", d.Sequence)
-	}
-	return fmt.Sprintf("the journal's replica at node %s is damaged: stream %s%s: %s", d.Node, d.Stream, at,
-		strings.TrimSpace(d.What))
 }

@@ -70,7 +70,7 @@ func (e *Engine) Export(ctx context.Context, dir string) (x Exported, err error)
 	x = Exported{Folder: dir, Node: made.Node, Records: made.Records, Bytes: made.Bytes, Sum: made.Sum,
 		Ended: made.Ended, Reported: made.Reported, Unseen: made.Unseen}
 	for _, d := range made.Damage {
-		x.Damage = append(x.Damage, damageWords(d))
+		x.Damage = append(x.Damage, d.Words())
 	}
 	if err != nil {
 		return x, err

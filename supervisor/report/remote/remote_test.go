@@ -298,3 +298,31 @@ func TestTheCommandThatListsRuns(t *testing.T) {
 		t.Errorf("%s: %v\n%s", parts[1], err, out)
 	}
 }
+
+// A run that its supervisors have reported can be removed, and one that they have not only by force.
+func TestTheCommandThatRemovesARun(t *testing.T) {
+	c := engine.Start(t, engine.Options{Nodes: 1})
+	only, at := address("", c.Nodes...), address(runID, c.Nodes...)
+	reported := told(t, c, true)
+	exits(t, 1, nil, []string{"the run is not finished", "--force"}, "journal", "remove", at)
+	exits(t, 0, []string{"ended"}, nil, "journal", "list", only)
+	_, err := reported.Reported(t.Context(), [32]byte{1})
+	must(t, err)
+	exits(t, 0, nil, nil, "journal", "remove", at)
+	exits(t, 0, []string{"no runs"}, nil, "journal", "list", only)
+	exits(t, 64, nil, []string{"there is no run"}, "journal", "remove", at)
+	told(t, c, false)
+	exits(t, 1, nil, []string{"the run is not finished"}, "journal", "remove", at)
+	exits(t, 0, nil, nil, "journal", "remove", "--force", at)
+	exits(t, 0, []string{"no runs"}, nil, "journal", "list", only)
+}
+
+// What comes into an engine can be in the environment, as it is for a supervisor.
+func TestTheEnvironmentSaysHowToComeIn(t *testing.T) {
+	for name, says := range map[string]string{"CREDS": "the credentials for the engine: ",
+		"TLS_CA": "the CA of the engine: ", "TLS_CERT": "it needs its key", "TLS_KEY": "it needs its key"} {
+		t.Setenv("BULKHEAD_JOURNAL_"+name, filepath.Join(t.TempDir(), "none"))
+		exits(t, 78, nil, []string{says}, "journal", "list", "nats://127.0.0.1:1")
+		os.Unsetenv("BULKHEAD_JOURNAL_" + name)
+	}
+}
