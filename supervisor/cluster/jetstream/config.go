@@ -25,7 +25,7 @@ type Config struct {
 	Shards int
 	// Replicas of each stream; 0 is 3.
 	Replicas int
-	// MaxInFlight is how many messages are on their way to the engine at once; 0 is 256.
+	// MaxInFlight is how many messages are on their way to each stream at once; 0 is 64.
 	MaxInFlight int
 	// Patience is how long one call tries before it returns ErrUnavailable; 0 is 10 s.
 	Patience time.Duration
@@ -52,7 +52,7 @@ func (c Config) resolve() (Config, error) {
 		c.Replicas = 3
 	}
 	if c.MaxInFlight == 0 {
-		c.MaxInFlight = 256
+		c.MaxInFlight = 64
 	}
 	if c.Patience == 0 {
 		c.Patience = 10 * time.Second

@@ -22,7 +22,7 @@
 //     nothing hangs on that: the next write is refused.
 //   - A register is written by compare-and-set by all supervisors. Each has a copy, which is never ahead.
 //     A session's number is its place there times the number of shards, plus the shard: nobody else's.
-//   - At most MaxInFlight messages are on their way at once, first come, first served.
+//   - At most MaxInFlight messages are on their way to each stream at once, first come, first served.
 //   - The end of a run names the last message of each shard: the run is what is up to there.
 //
 // A replica whose store is damaged silently lacks messages. Reading checks that sequences have no gap, that

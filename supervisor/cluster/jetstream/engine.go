@@ -29,8 +29,10 @@ const attempt = 2 * time.Second
 // servers is a connection to the engine, to whichever of its nodes is there. It retries what may be
 // retried, and finds out what became of what was not answered.
 type servers struct {
-	conn     *nats.Conn
-	slots    *semaphore.Weighted // first come, first served
+	conn *nats.Conn
+	// slots are places for messages on their way, by stream: first come, first served. One whose leader is
+	// slow, or which has none, holds up no other.
+	slots    map[string]*semaphore.Weighted
 	patience time.Duration
 }
 
@@ -62,10 +64,11 @@ func codeOf(err error) int {
 func (e *servers) put(ctx context.Context, m message, after uint64) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.patience)
 	defer cancel()
-	if err := e.slots.Acquire(ctx, 1); err != nil {
+	slots := e.slots[m.stream]
+	if err := slots.Acquire(ctx, 1); err != nil {
 		return 0, unavailable(err)
 	}
-	defer e.slots.Release(1)
+	defer slots.Release(1)
 	defer cluster.Asks(ctx)()
 	m.header.Set(expectedHeader, decimal(after))
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {

@@ -227,6 +227,33 @@ func TestNoQuorum(t *testing.T) {
 	}
 }
 
+// A stream whose places are all taken, as by messages that wait for its leader, holds up no session of another.
+func TestAStreamHoldsUpNoOther(t *testing.T) {
+	c := engine.Start(t, engine.Options{Nodes: 1})
+	r := joinRun(t, c, newRunID(), func(cfg *Config) { cfg.MaxInFlight, cfg.Patience = 3, 2*time.Second })
+	var acked atomic.Int64
+	speakers := make(map[int]*speaker) // by shard
+	for i := 0; len(speakers) < 2; i++ {
+		client := fmt.Sprint("client-", i)
+		speakers[r.names.shard(contract.Hello(client).Client)] = newSpeaker(t, r, client, &acked)
+	}
+	slots := r.engine.slots[r.names.stream(1)]
+	if err := slots.Acquire(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	next, rec := contract.Messages(speakers[1].head, 3, 200)
+	if err := speakers[1].log.Append(t.Context(), next, rec); !errors.Is(err, cluster.ErrUnavailable) {
+		t.Errorf("a session of the stream without places: %v", err)
+	}
+	if err := speakers[2].say(t.Context()); err != nil {
+		t.Errorf("a session of another: %v", err)
+	}
+	slots.Release(3)
+	if err := speakers[1].log.Append(t.Context(), next, rec); err != nil {
+		t.Errorf("a session of the stream with places again: %v", err)
+	}
+}
+
 // What comes before an append of which nobody knows is not refused for what it is: who took that for an
 // answer would go on without it.
 func TestOthersWaitForWhatIsNotKnown(t *testing.T) {

@@ -77,12 +77,15 @@ func join(ctx context.Context, c Config, conn *nats.Conn) (*Run, error) {
 	var instance [8]byte
 	rand.Read(instance[:])
 	r := &Run{
-		engine: &servers{conn: conn, slots: semaphore.NewWeighted(int64(c.MaxInFlight)), patience: c.Patience},
+		engine: &servers{conn: conn, slots: make(map[string]*semaphore.Weighted), patience: c.Patience},
 		names:  names{c.Run, c.Shards}, instance: hex.EncodeToString(instance[:]),
 		limit: int(conn.MaxPayload()) - maxHeaderBytes, registers: make([]*register, 1),
 	}
 	if r.limit <= 0 {
 		return nil, fmt.Errorf("a message of the engine has room for %d bytes: see max_payload", conn.MaxPayload())
+	}
+	for k := range c.Shards + 1 {
+		r.engine.slots[r.names.stream(k)] = semaphore.NewWeighted(int64(c.MaxInFlight))
 	}
 	for k := 1; k <= c.Shards; k++ {
 		r.registers = append(r.registers, newRegister(r, k))

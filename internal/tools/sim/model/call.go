@@ -129,9 +129,12 @@ func (w *world) enrolled(number int32) {
 	}
 }
 
+// way returns a call's to its shard.
+func (w *world) way(c *call) *way { return &w.hosts[c.host].ways[w.clients[c.client].shard] }
+
 // request puts a message when there is a slot.
 func (w *world) request(number int32) {
-	h := w.hosts[w.calls[number].host]
+	h := w.way(&w.calls[number])
 	if h.slots == w.InFlight {
 		h.queue = append(h.queue, number)
 		return
@@ -147,7 +150,7 @@ func (w *world) giveSlot(number int32) {
 	c := &w.calls[number]
 	c.slot = false
 	w.figures.slotsUsed += w.now - c.began
-	h := w.hosts[c.host]
+	h := w.way(c)
 	h.slots--
 	if len(h.queue) > 0 {
 		next := h.queue[0]

@@ -3,7 +3,7 @@
 // asked: 100 000 clients at 32 supervisors.
 //
 //	client ──batch──► host: handler and supervisor, on its cores ──► session: gathers while one append is out
-//	   ▲                                                                │ a slot, first come, first served
+//	   ▲                                                                │ a slot of the shard, in order
 //	   └──ack──── host ◄────────────────── shard: its leader's cores, two of three logs, its store ◄─┘
 //
 // Who is let in, when handlers start, and when a client tries again are decided by the product's own

@@ -25,9 +25,14 @@ type host struct {
 	connected, most int
 	idle, idleUntil time.Duration // what handlers took by being there
 
-	slots    int     // appends on their way to the engine
-	queue    []int32 // calls that wait for a slot
+	ways     []way // to the engine's shards
 	register []copied
+}
+
+// way is a supervisor's to one shard.
+type way struct {
+	slots int     // appends that are on it
+	queue []int32 // calls that wait for a slot
 }
 
 // visitor is a connection of a client.
@@ -47,7 +52,7 @@ func (w *world) newHost(number int32, shared *cores, sharedDisk *disk) *host {
 	h := &host{number: number, cores: shared, in: w.newWire(), out: w.newWire(), journal: sharedDisk,
 		gate:     door.NewGate(cfg.Overload, w.random.IntN),
 		pace:     pool.Pace{Size: w.Pool, Processors: w.HostCores},
-		register: make([]copied, w.Shards), ready: w.Pool}
+		register: make([]copied, w.Shards), ways: make([]way, w.Shards), ready: w.Pool}
 	if shared == nil {
 		h.cores = newCores(w.HostCores)
 	}

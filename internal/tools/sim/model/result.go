@@ -78,7 +78,7 @@ func (w *world) usage() usage {
 		u[ShardLead] = append(u[ShardLead], s.used)
 	}
 	if !w.File {
-		u[Slots] = append(u[Slots], w.figures.slotsUsed/time.Duration(w.InFlight*len(w.hosts)))
+		u[Slots] = append(u[Slots], w.figures.slotsUsed/time.Duration(w.InFlight*len(w.hosts)*len(w.shards)))
 	}
 	u[""] = []time.Duration{time.Duration(w.figures.made), time.Duration(w.figures.appends),
 		time.Duration(w.figures.collisions), time.Duration(w.figures.again)}
