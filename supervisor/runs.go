@@ -285,8 +285,17 @@ func (s *Supervisor) serve(ctx context.Context, r *run, signals <-chan os.Signal
 	defer func() { stopped = stopHurry() || stopped }()
 	if r.engine != nil && errors.Is(cause, errInterrupted) {
 		// If it is not there, nothing is to be on its way that ends a session.
-		if _, err := r.engine.Census(ctx); err != nil {
-			r.log.Warn("the engine does not say how the run stands", "error", err)
+		there := make(chan struct{})
+		r.running.Go(func() { // ends with the answer, or soon after it is not waited for
+			defer close(there)
+			// Nothing is written, and that it is takes a quorum, where a leader that was cut off still answers.
+			if err := r.engine.Note(ctx); err != nil {
+				r.log.Warn("the engine takes nothing now", "error", err)
+			}
+		})
+		select {
+		case <-there:
+		case <-r.engine.Trying().Done():
 		}
 	}
 	cause = endCause(serving, cause)

@@ -468,8 +468,11 @@ func TestARunIsLeftOnAnEngineThatIsAway(t *testing.T) {
 	if next.RunDir != s.RunDir {
 		t.Errorf("the run continues in %s, not in %s", next.RunDir, s.RunDir)
 	}
-	ended(t, one)
-	rep, _ := finished(t, next, 0)
+	code, err := one.Wait(patience) // it may have been asked to end its load, as all were
+	if err != nil || code != 0 && code != 4 {
+		t.Errorf("the client ends with %d: %v", code, err)
+	}
+	rep, _ := finished(t, next, code)
 	if len(rep.Clients) != 1 || rep.Clients[0].Outcome != report.OutcomeClosed {
 		t.Errorf("the clients are %+v", rep.Clients)
 	}
