@@ -225,6 +225,7 @@ func open(c *coder, m *bulkheadv1.Open) {
 	c.int64(6, &m.OrphanGraceNano)
 	c.bool(7, &m.ReportResent)
 	c.bool(8, &m.Secure)
+	c.int64(120, &m.SilenceNano)
 }
 
 func secure(c *coder, m *bulkheadv1.Secure) {
