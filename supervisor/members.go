@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,6 +38,7 @@ type others struct {
 
 	mu      sync.Mutex
 	members *members.Members // guarded by mu
+	beats   map[uint32]beat  // guarded by mu; what each of the others said last
 	changed bool             // guarded by mu; one has come or gone since the last count
 	told    bool             // guarded by mu; drains has had one
 
@@ -46,9 +49,15 @@ type others struct {
 	unsaid  map[string]*time.Time // since when nobody has said anything of a client with a session
 }
 
+// beat is what a supervisor said, and when that was heard.
+type beat struct {
+	*bulkheadv1.MemberBeat
+	at time.Time
+}
+
 func newOthers(self uint32) *others {
 	return &others{poke: make(chan struct{}, 1), drains: make(chan *bulkheadv1.MemberDrain, 1),
-		members: members.New(self), unsaid: make(map[string]*time.Time)}
+		members: members.New(self), beats: make(map[uint32]beat), unsaid: make(map[string]*time.Time)}
 }
 
 // atWork returns how many other supervisors of the run are at work.
@@ -66,6 +75,62 @@ func (o *others) takes(client []byte, had uint32) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.members.Takes(client, had)
+}
+
+// totals adds up the sessions that are or were this supervisor's.
+func (r *run) totals() *bulkheadv1.SessionTotals {
+	var views []liveView
+	for _, p := range r.processors() {
+		views = append(views, p.live.snapshot())
+	}
+	return totalsOf(views)
+}
+
+// memberStatus returns the supervisors that are at work in the run, this one first, and all their sessions
+// together; none if it is alone.
+func (r *run) memberStatus(open int, own *bulkheadv1.SessionTotals) (list []*bulkheadv1.SupervisorStatus,
+	all *bulkheadv1.SessionTotals) {
+	if r.others.atWork() == 0 {
+		return nil, nil
+	}
+	list = append(list, &bulkheadv1.SupervisorStatus{Supervisor: r.engine.Supervisor(), Host: rundir.Host().GetName(),
+		Listen: r.listen, OpenSessions: uint32(open), Totals: own})
+	o := r.others
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, n := range o.members.Others() {
+		if b, heard := o.beats[n]; heard {
+			list = append(list, &bulkheadv1.SupervisorStatus{Supervisor: n, Host: b.GetHost(), Listen: b.GetListen(),
+				HeardAgoNano: max(int64(time.Since(b.at)), 1), OpenSessions: b.GetOpenSessions(),
+				Totals: b.GetTotals()})
+		}
+	}
+	return list, allTotals(list)
+}
+
+// allTotals adds up what supervisors say.
+func allTotals(list []*bulkheadv1.SupervisorStatus) *bulkheadv1.SessionTotals {
+	all := new(bulkheadv1.SessionTotals)
+	counts := make(map[bulkheadv1.SessionState]uint32)
+	for _, s := range list {
+		t := s.GetTotals()
+		all.Bytes += t.GetBytes()
+		all.Chunks += t.GetChunks()
+		all.Errors += t.GetErrors()
+		all.Messages += t.GetMessages()
+		all.ReadBytes += t.GetReadBytes()
+		all.Reads += t.GetReads()
+		all.BytesPerSecond += t.GetBytesPerSecond()
+		all.MessagesPerSecond += t.GetMessagesPerSecond()
+		all.ReadBytesPerSecond += t.GetReadBytesPerSecond()
+		for _, c := range t.GetCounts() {
+			counts[c.GetSessionState()] += c.GetSessions()
+		}
+	}
+	for _, state := range slices.Sorted(maps.Keys(counts)) {
+		all.Counts = append(all.Counts, &bulkheadv1.SessionCount{SessionState: state, Sessions: counts[state]})
+	}
+	return all
 }
 
 // drainElsewhere receives a drain that another supervisor of the run has begun; nil if there can be none.
@@ -123,7 +188,8 @@ func (r *run) tell(leaving bool) {
 	if r.others == nil {
 		return
 	}
-	b := &bulkheadv1.MemberBeat{Supervisor: r.engine.Supervisor(), Leaving: leaving, Host: rundir.Host().GetName()}
+	b := &bulkheadv1.MemberBeat{Supervisor: r.engine.Supervisor(), Leaving: leaving, Host: rundir.Host().GetName(),
+		Listen: r.listen, Totals: r.totals()}
 	r.mu.Lock()
 	b.OpenSessions = uint32(r.cycle.open)
 	if r.drained != "" {
@@ -144,6 +210,12 @@ func (r *run) heard(b *bulkheadv1.MemberBeat) {
 		Leaving: b.GetLeaving()})
 	o.changed = o.changed || changed
 	now := o.members.Others()
+	if b.GetSupervisor() != r.engine.Supervisor() {
+		o.beats[b.GetSupervisor()] = beat{b, time.Now()}
+	}
+	if changed {
+		maps.DeleteFunc(o.beats, func(n uint32, _ beat) bool { return !slices.Contains(now, n) })
+	}
 	drain := b.GetDrain()
 	if b.GetSupervisor() == r.engine.Supervisor() || o.told {
 		drain = nil

@@ -44,6 +44,7 @@ type run struct {
 	book       cluster.Run      // the journal, as a run's supervisors share it
 	engine     *joined.Run      // book, if it is on an engine; else nil
 	others     *others          // who serve the run, too; nil if it is on no engine
+	listen     string           // where this supervisor listens; set before it serves the run
 	folder     string           // of the journal; of the run, if that is on an engine
 	keeper     *recovery.Keeper // of the journal's checkpoints; nil on an engine, which has none
 	roster     *rundir.Roster

@@ -180,6 +180,7 @@ func exitStatusOf(end runEnd) uint32 {
 
 // oneRun serves a run and reports it.
 func (s *Supervisor) oneRun(ctx context.Context, r *run, signals <-chan os.Signal, announce bool) (end runEnd) {
+	r.listen = s.listener.Addr().String()
 	s.setCurrent(r)
 	if announce {
 		s.first <- r // has room

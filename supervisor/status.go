@@ -178,6 +178,7 @@ func (s *Supervisor) status(ctx context.Context) *bulkheadv1.StatusResponse {
 	out.ReadCalls = readsStatus(&reads, &recentReads)
 	out.ChunkWrites = writesStatus(&whole, &recent)
 	out.Totals = totalsOf(views)
+	out.Supervisors, out.RunTotals = r.memberStatus(cycle.open, out.GetTotals())
 	clean(out.ProtoReflect())
 	return out
 }

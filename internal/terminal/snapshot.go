@@ -44,6 +44,7 @@ func PrintStatus(to io.Writer, s *bulkheadv1.StatusResponse) error {
 		fmt.Fprintf(w, "the journal's engine has not been reached for %s: nothing is acknowledged until it is\n",
 			time.Duration(d).Round(100*time.Millisecond))
 	}
+	printSupervisors(w, s)
 	if why := s.GetDrainReason(); why != "" {
 		fmt.Fprintf(w, "the run is drained: %s\n", why)
 	}
@@ -67,6 +68,30 @@ func PrintStatus(to io.Writer, s *bulkheadv1.StatusResponse) error {
 	printAgents(w, s.GetAgents())
 	_, err := to.Write(w.Bytes())
 	return err
+}
+
+// printSupervisors prints who serves the run, and how all of it goes, if they are several.
+func printSupervisors(w io.Writer, s *bulkheadv1.StatusResponse) {
+	if len(s.GetSupervisors()) == 0 {
+		return
+	}
+	line := func(t *bulkheadv1.SessionTotals) string {
+		text := fmt.Sprintf("%s MB/s, %s written", human.LiveMegabytes(t.GetBytesPerSecond()),
+			human.LiveSize(t.GetBytes()))
+		if n := t.GetErrors(); n > 0 {
+			text += fmt.Sprintf(", %d errors", n)
+		}
+		return text
+	}
+	fmt.Fprintf(w, "%d supervisors serve this run; all together: %s\n", len(s.GetSupervisors()), line(s.GetRunTotals()))
+	for _, one := range s.GetSupervisors() {
+		which := "this one"
+		if ago := one.GetHeardAgoNano(); ago > 0 {
+			which = "heard " + time.Duration(ago).Round(100*time.Millisecond).String() + " ago"
+		}
+		fmt.Fprintf(w, "  supervisor %d on %s at %s: %d open sessions, %s; %s\n", one.GetSupervisor(), one.GetHost(),
+			one.GetListen(), one.GetOpenSessions(), line(one.GetTotals()), which)
+	}
 }
 
 // printSandbox prints how the handlers are locked in, if the supervisor says.

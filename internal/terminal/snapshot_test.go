@@ -39,6 +39,39 @@ func TestStatusHasNoImpossibleAges(t *testing.T) {
 	}
 }
 
+// A status lists who serves a run, and what all of them come to, if they are several.
+func TestStatusOfSeveralSupervisors(t *testing.T) {
+	totals := func(rate float64, bytes, errors uint64) *bulkheadv1.SessionTotals {
+		return &bulkheadv1.SessionTotals{BytesPerSecond: rate, Bytes: bytes, Errors: errors}
+	}
+	s := &bulkheadv1.StatusResponse{Totals: totals(40e6, 5e9, 0), RunTotals: totals(60e6, 8e9, 2),
+		Supervisors: []*bulkheadv1.SupervisorStatus{
+			{Supervisor: 3, Host: "c1", Listen: "c1:7420", OpenSessions: 20, Totals: totals(40e6, 5e9, 0)},
+			{Supervisor: 1, Host: "c2", Listen: "c2:7420", OpenSessions: 9, Totals: totals(20e6, 3e9, 2),
+				HeardAgoNano: 1.34e9}}}
+	var out strings.Builder
+	if err := PrintStatus(&out, s); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"\n2 supervisors serve this run; all together: 60.0 MB/s, 8.00 GB written, 2 errors\n",
+		"\n  supervisor 3 on c1 at c1:7420: 20 open sessions, 40.0 MB/s, 5.00 GB written; this one\n",
+		"\n  supervisor 1 on c2 at c2:7420: 9 open sessions, 20.0 MB/s, 3.00 GB written, 2 errors; heard 1.3s ago\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in\n%s", want, out.String())
+		}
+	}
+	if line := runLine(s, 200); !strings.Contains(line, "2 supervisors, together 60.0 MB/s") {
+		t.Errorf("the line of the run is %q", line)
+	}
+	s.Supervisors, s.RunTotals = nil, nil
+	out.Reset()
+	if err := PrintStatus(&out, s); err != nil || strings.Contains(out.String(), "supervisors") {
+		t.Errorf("%v; of one alone:\n%s", err, out.String())
+	}
+}
+
 // A status says until when the certificate is valid, and that there is none where others listen.
 func TestStatusOfTheWire(t *testing.T) {
 	now := time.Date(2026, 3, 2, 14, 2, 10, 0, time.UTC)

@@ -158,6 +158,10 @@ func runLine(s *bulkheadv1.StatusResponse, width int) string {
 			parts = append(parts, part{assertionText(a), 0})
 		}
 	}
+	if n := len(s.GetSupervisors()); n > 0 {
+		parts = append(parts, part{fmt.Sprintf("%d supervisors, together %s MB/s", n,
+			human.LiveMegabytes(s.GetRunTotals().GetBytesPerSecond())), 1})
+	}
 	parts = append(parts,
 		part{human.LiveMegabytes(total.GetBytesPerSecond()) + " MB/s", 1},
 		part{"p99 " + human.LiveLatency(s.GetChunkWrites().GetRecentP99Nano()), 3},

@@ -2,6 +2,7 @@ package clustered
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	"bulkhead/internal/testing/engine"
 	"bulkhead/internal/testing/harness"
+	"bulkhead/internal/testing/harness/expect"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/saved"
@@ -209,6 +211,42 @@ func sums(t *testing.T, s *harness.Supervisor) string {
 	return strings.Join(list, "\n")
 }
 
+// showsBoth returns why the status of one of two supervisors does not show both, with so many sessions in all.
+func showsBoth(s *harness.Supervisor, sessions int) error {
+	out, err := exec.Command(filepath.Join(bin, "bulkhead"), "supervisor", "status", "--json", "--state-dir",
+		s.StateDir).Output()
+	if err != nil {
+		return err
+	}
+	var status struct {
+		Supervisors []struct {
+			Listen string `json:"listen"`
+			Open   int    `json:"open_sessions"`
+		} `json:"supervisors"`
+		All struct {
+			Counts []struct {
+				Sessions int `json:"sessions"`
+			} `json:"counts"`
+			Bytes string `json:"bytes"`
+		} `json:"run_totals"`
+	}
+	if err := json.Unmarshal(out, &status); err != nil {
+		return err
+	}
+	open, counted := 0, 0
+	for _, one := range status.Supervisors {
+		open += one.Open
+	}
+	for _, c := range status.All.Counts {
+		counted += c.Sessions
+	}
+	if len(status.Supervisors) != 2 || status.Supervisors[0].Listen != s.Addr || open != sessions ||
+		counted != sessions || status.All.Bytes == "0" {
+		return fmt.Errorf("the status is %+v", status)
+	}
+	return nil
+}
+
 // Two supervisors serve one run side by side: its clients are counted together, both see its end, and both have
 // the same journal.
 func TestTwoSupervisorsServeOneRun(t *testing.T) {
@@ -222,6 +260,7 @@ func TestTwoSupervisorsServeOneRun(t *testing.T) {
 	}
 	joined(t, first, 2)
 	joined(t, second, 2)
+	expect.Eventually(t, func() error { return showsBoth(first, 4) })
 	for _, one := range all {
 		ended(t, one)
 	}

@@ -1483,8 +1483,12 @@ type StatusResponse struct {
 	// For how long the engine that has the journal has not been reached: nothing is acknowledged until it
 	// is. 0 if it is there, or the journal is a folder.
 	JournalUnavailableNano int64 `protobuf:"varint,100,opt,name=journal_unavailable_nano,json=journalUnavailableNano,proto3" json:"journal_unavailable_nano,omitempty"`
-	unknownFields          protoimpl.UnknownFields
-	sizeCache              protoimpl.SizeCache
+	// The supervisors that are at work in a run on an engine, this one first; none if it is alone.
+	Supervisors []*SupervisorStatus `protobuf:"bytes,120,rep,name=supervisors,proto3" json:"supervisors,omitempty"`
+	// The sessions of all of these together. The other fields are about those of this supervisor.
+	RunTotals     *SessionTotals `protobuf:"bytes,121,opt,name=run_totals,json=runTotals,proto3" json:"run_totals,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StatusResponse) Reset() {
@@ -1777,6 +1781,109 @@ func (x *StatusResponse) GetJournalUnavailableNano() int64 {
 	return 0
 }
 
+func (x *StatusResponse) GetSupervisors() []*SupervisorStatus {
+	if x != nil {
+		return x.Supervisors
+	}
+	return nil
+}
+
+func (x *StatusResponse) GetRunTotals() *SessionTotals {
+	if x != nil {
+		return x.RunTotals
+	}
+	return nil
+}
+
+// SupervisorStatus is one of the supervisors that serve a run.
+type SupervisorStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its number in the run.
+	Supervisor uint32 `protobuf:"varint,1,opt,name=supervisor,proto3" json:"supervisor,omitempty"`
+	Host       string `protobuf:"bytes,2,opt,name=host,proto3" json:"host,omitempty"`
+	Listen     string `protobuf:"bytes,3,opt,name=listen,proto3" json:"listen,omitempty"`
+	// How long ago it was heard last; 0 for the one that is asked.
+	HeardAgoNano int64 `protobuf:"varint,4,opt,name=heard_ago_nano,json=heardAgoNano,proto3" json:"heard_ago_nano,omitempty"`
+	// Its sessions without an outcome, and all that it has or had as they ended.
+	OpenSessions  uint32         `protobuf:"varint,5,opt,name=open_sessions,json=openSessions,proto3" json:"open_sessions,omitempty"`
+	Totals        *SessionTotals `protobuf:"bytes,6,opt,name=totals,proto3" json:"totals,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SupervisorStatus) Reset() {
+	*x = SupervisorStatus{}
+	mi := &file_bulkhead_v1_control_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SupervisorStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SupervisorStatus) ProtoMessage() {}
+
+func (x *SupervisorStatus) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_control_proto_init()
+	mi := &file_bulkhead_v1_control_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SupervisorStatus.ProtoReflect.Descriptor instead.
+func (*SupervisorStatus) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *SupervisorStatus) GetSupervisor() uint32 {
+	if x != nil {
+		return x.Supervisor
+	}
+	return 0
+}
+
+func (x *SupervisorStatus) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *SupervisorStatus) GetListen() string {
+	if x != nil {
+		return x.Listen
+	}
+	return ""
+}
+
+func (x *SupervisorStatus) GetHeardAgoNano() int64 {
+	if x != nil {
+		return x.HeardAgoNano
+	}
+	return 0
+}
+
+func (x *SupervisorStatus) GetOpenSessions() uint32 {
+	if x != nil {
+		return x.OpenSessions
+	}
+	return 0
+}
+
+func (x *SupervisorStatus) GetTotals() *SessionTotals {
+	if x != nil {
+		return x.Totals
+	}
+	return nil
+}
+
 // AgentStatus is one agent in a snapshot.
 type AgentStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1802,7 +1909,7 @@ type AgentStatus struct {
 
 func (x *AgentStatus) Reset() {
 	*x = AgentStatus{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1815,7 +1922,7 @@ func (*AgentStatus) ProtoMessage() {}
 
 func (x *AgentStatus) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1828,7 +1935,7 @@ func (x *AgentStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AgentStatus.ProtoReflect.Descriptor instead.
 func (*AgentStatus) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{17}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *AgentStatus) GetName() string {
@@ -1925,7 +2032,7 @@ type AssertionStatus struct {
 
 func (x *AssertionStatus) Reset() {
 	*x = AssertionStatus{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1938,7 +2045,7 @@ func (*AssertionStatus) ProtoMessage() {}
 
 func (x *AssertionStatus) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1951,7 +2058,7 @@ func (x *AssertionStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssertionStatus.ProtoReflect.Descriptor instead.
 func (*AssertionStatus) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{18}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *AssertionStatus) GetAssertion() string {
@@ -2006,7 +2113,7 @@ type GatherStatus struct {
 
 func (x *GatherStatus) Reset() {
 	*x = GatherStatus{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2019,7 +2126,7 @@ func (*GatherStatus) ProtoMessage() {}
 
 func (x *GatherStatus) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2032,7 +2139,7 @@ func (x *GatherStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GatherStatus.ProtoReflect.Descriptor instead.
 func (*GatherStatus) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{19}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GatherStatus) GetReady() uint32 {
@@ -2081,7 +2188,7 @@ type StageWait struct {
 
 func (x *StageWait) Reset() {
 	*x = StageWait{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2094,7 +2201,7 @@ func (*StageWait) ProtoMessage() {}
 
 func (x *StageWait) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2107,7 +2214,7 @@ func (x *StageWait) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageWait.ProtoReflect.Descriptor instead.
 func (*StageWait) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{20}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *StageWait) GetStage() string {
@@ -2147,7 +2254,7 @@ type SessionTotals struct {
 
 func (x *SessionTotals) Reset() {
 	*x = SessionTotals{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2160,7 +2267,7 @@ func (*SessionTotals) ProtoMessage() {}
 
 func (x *SessionTotals) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2173,7 +2280,7 @@ func (x *SessionTotals) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionTotals.ProtoReflect.Descriptor instead.
 func (*SessionTotals) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{21}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SessionTotals) GetCounts() []*SessionCount {
@@ -2257,7 +2364,7 @@ type SessionCount struct {
 
 func (x *SessionCount) Reset() {
 	*x = SessionCount{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2270,7 +2377,7 @@ func (*SessionCount) ProtoMessage() {}
 
 func (x *SessionCount) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2283,7 +2390,7 @@ func (x *SessionCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionCount.ProtoReflect.Descriptor instead.
 func (*SessionCount) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{22}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SessionCount) GetSessionState() SessionState {
@@ -2322,7 +2429,7 @@ type Reserve struct {
 
 func (x *Reserve) Reset() {
 	*x = Reserve{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[23]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2335,7 +2442,7 @@ func (*Reserve) ProtoMessage() {}
 
 func (x *Reserve) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[23]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2348,7 +2455,7 @@ func (x *Reserve) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reserve.ProtoReflect.Descriptor instead.
 func (*Reserve) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{23}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Reserve) GetKind() ReserveKind {
@@ -2459,7 +2566,7 @@ type SessionStatus struct {
 
 func (x *SessionStatus) Reset() {
 	*x = SessionStatus{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[24]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2472,7 +2579,7 @@ func (*SessionStatus) ProtoMessage() {}
 
 func (x *SessionStatus) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[24]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2485,7 +2592,7 @@ func (x *SessionStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionStatus.ProtoReflect.Descriptor instead.
 func (*SessionStatus) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{24}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SessionStatus) GetSessionId() string {
@@ -2735,7 +2842,7 @@ type ChunkWrites struct {
 
 func (x *ChunkWrites) Reset() {
 	*x = ChunkWrites{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[25]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2748,7 +2855,7 @@ func (*ChunkWrites) ProtoMessage() {}
 
 func (x *ChunkWrites) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[25]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2761,7 +2868,7 @@ func (x *ChunkWrites) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChunkWrites.ProtoReflect.Descriptor instead.
 func (*ChunkWrites) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{25}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ChunkWrites) GetCount() uint64 {
@@ -2851,7 +2958,7 @@ type Beats struct {
 
 func (x *Beats) Reset() {
 	*x = Beats{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[26]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2864,7 +2971,7 @@ func (*Beats) ProtoMessage() {}
 
 func (x *Beats) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[26]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2877,7 +2984,7 @@ func (x *Beats) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Beats.ProtoReflect.Descriptor instead.
 func (*Beats) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{26}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Beats) GetAnswered() uint64 {
@@ -2953,7 +3060,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[27]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2966,7 +3073,7 @@ func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[27]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2979,7 +3086,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{27}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *DrainRequest) GetReason() string {
@@ -3000,7 +3107,7 @@ type DrainResponse struct {
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[28]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3013,7 +3120,7 @@ func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[28]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3026,7 +3133,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{28}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *DrainResponse) GetSessions() uint32 {
@@ -3048,7 +3155,7 @@ type DrainClientRequest struct {
 
 func (x *DrainClientRequest) Reset() {
 	*x = DrainClientRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[29]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3061,7 +3168,7 @@ func (*DrainClientRequest) ProtoMessage() {}
 
 func (x *DrainClientRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[29]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3074,7 +3181,7 @@ func (x *DrainClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainClientRequest.ProtoReflect.Descriptor instead.
 func (*DrainClientRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{29}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *DrainClientRequest) GetName() string {
@@ -3102,7 +3209,7 @@ type DrainClientResponse struct {
 
 func (x *DrainClientResponse) Reset() {
 	*x = DrainClientResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[30]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3115,7 +3222,7 @@ func (*DrainClientResponse) ProtoMessage() {}
 
 func (x *DrainClientResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[30]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3128,7 +3235,7 @@ func (x *DrainClientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainClientResponse.ProtoReflect.Descriptor instead.
 func (*DrainClientResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{30}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *DrainClientResponse) GetSessions() uint32 {
@@ -3154,7 +3261,7 @@ type UpgradeRequest struct {
 
 func (x *UpgradeRequest) Reset() {
 	*x = UpgradeRequest{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[31]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3167,7 +3274,7 @@ func (*UpgradeRequest) ProtoMessage() {}
 
 func (x *UpgradeRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[31]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3180,7 +3287,7 @@ func (x *UpgradeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpgradeRequest.ProtoReflect.Descriptor instead.
 func (*UpgradeRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{31}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *UpgradeRequest) GetVersion() string {
@@ -3224,7 +3331,7 @@ type UpgradeResponse struct {
 
 func (x *UpgradeResponse) Reset() {
 	*x = UpgradeResponse{}
-	mi := &file_bulkhead_v1_control_proto_msgTypes[32]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3237,7 +3344,7 @@ func (*UpgradeResponse) ProtoMessage() {}
 
 func (x *UpgradeResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_control_proto_init()
-	mi := &file_bulkhead_v1_control_proto_msgTypes[32]
+	mi := &file_bulkhead_v1_control_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3250,7 +3357,7 @@ func (x *UpgradeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpgradeResponse.ProtoReflect.Descriptor instead.
 func (*UpgradeResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{32}
+	return file_bulkhead_v1_control_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *UpgradeResponse) GetVersion() string {
@@ -3383,7 +3490,7 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x15\n" +
 	"\x06job_id\x18P \x01(\tR\x05jobId\"\x11\n" +
 	"\x0fStopJobResponse\"\x0f\n" +
-	"\rStatusRequest\"\xa2\f\n" +
+	"\rStatusRequest\"\x9e\r\n" +
 	"\x0eStatusResponse\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x17\n" +
 	"\arun_dir\x18\x02 \x01(\tR\x06runDir\x12\x16\n" +
@@ -3428,7 +3535,19 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\n" +
 	"assertions\x18P \x03(\v2\x1c.bulkhead.v1.AssertionStatusR\n" +
 	"assertions\x128\n" +
-	"\x18journal_unavailable_nano\x18d \x01(\x03R\x16journalUnavailableNano\"\xdf\x02\n" +
+	"\x18journal_unavailable_nano\x18d \x01(\x03R\x16journalUnavailableNano\x12?\n" +
+	"\vsupervisors\x18x \x03(\v2\x1d.bulkhead.v1.SupervisorStatusR\vsupervisors\x129\n" +
+	"\n" +
+	"run_totals\x18y \x01(\v2\x1a.bulkhead.v1.SessionTotalsR\trunTotals\"\xdd\x01\n" +
+	"\x10SupervisorStatus\x12\x1e\n" +
+	"\n" +
+	"supervisor\x18\x01 \x01(\rR\n" +
+	"supervisor\x12\x12\n" +
+	"\x04host\x18\x02 \x01(\tR\x04host\x12\x16\n" +
+	"\x06listen\x18\x03 \x01(\tR\x06listen\x12$\n" +
+	"\x0eheard_ago_nano\x18\x04 \x01(\x03R\fheardAgoNano\x12#\n" +
+	"\ropen_sessions\x18\x05 \x01(\rR\fopenSessions\x122\n" +
+	"\x06totals\x18\x06 \x01(\v2\x1a.bulkhead.v1.SessionTotalsR\x06totals\"\xdf\x02\n" +
 	"\vAgentStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12\x16\n" +
@@ -3622,7 +3741,7 @@ func file_bulkhead_v1_control_proto_rawDescGZIP() []byte {
 }
 
 var file_bulkhead_v1_control_proto_enumTypes [4]protoimpl.EnumInfo
-var file_bulkhead_v1_control_proto_msgTypes [34]protoimpl.MessageInfo
+var file_bulkhead_v1_control_proto_msgTypes [35]protoimpl.MessageInfo
 var file_bulkhead_v1_control_proto_goTypes = []any{
 	(AssertionState)(0),         // 0: bulkhead.v1.AssertionState
 	(RunState)(0),               // 1: bulkhead.v1.RunState
@@ -3645,33 +3764,34 @@ var file_bulkhead_v1_control_proto_goTypes = []any{
 	(*StopJobResponse)(nil),     // 18: bulkhead.v1.StopJobResponse
 	(*StatusRequest)(nil),       // 19: bulkhead.v1.StatusRequest
 	(*StatusResponse)(nil),      // 20: bulkhead.v1.StatusResponse
-	(*AgentStatus)(nil),         // 21: bulkhead.v1.AgentStatus
-	(*AssertionStatus)(nil),     // 22: bulkhead.v1.AssertionStatus
-	(*GatherStatus)(nil),        // 23: bulkhead.v1.GatherStatus
-	(*StageWait)(nil),           // 24: bulkhead.v1.StageWait
-	(*SessionTotals)(nil),       // 25: bulkhead.v1.SessionTotals
-	(*SessionCount)(nil),        // 26: bulkhead.v1.SessionCount
-	(*Reserve)(nil),             // 27: bulkhead.v1.Reserve
-	(*SessionStatus)(nil),       // 28: bulkhead.v1.SessionStatus
-	(*ChunkWrites)(nil),         // 29: bulkhead.v1.ChunkWrites
-	(*Beats)(nil),               // 30: bulkhead.v1.Beats
-	(*DrainRequest)(nil),        // 31: bulkhead.v1.DrainRequest
-	(*DrainResponse)(nil),       // 32: bulkhead.v1.DrainResponse
-	(*DrainClientRequest)(nil),  // 33: bulkhead.v1.DrainClientRequest
-	(*DrainClientResponse)(nil), // 34: bulkhead.v1.DrainClientResponse
-	(*UpgradeRequest)(nil),      // 35: bulkhead.v1.UpgradeRequest
-	(*UpgradeResponse)(nil),     // 36: bulkhead.v1.UpgradeResponse
-	nil,                         // 37: bulkhead.v1.JobEntry.LabelsEntry
-	(*TaskReport)(nil),          // 38: bulkhead.v1.TaskReport
-	(*Certificate)(nil),         // 39: bulkhead.v1.Certificate
-	(*Sandbox)(nil),             // 40: bulkhead.v1.Sandbox
-	(*Allowance)(nil),           // 41: bulkhead.v1.Allowance
-	(*GatherMissing)(nil),       // 42: bulkhead.v1.GatherMissing
+	(*SupervisorStatus)(nil),    // 21: bulkhead.v1.SupervisorStatus
+	(*AgentStatus)(nil),         // 22: bulkhead.v1.AgentStatus
+	(*AssertionStatus)(nil),     // 23: bulkhead.v1.AssertionStatus
+	(*GatherStatus)(nil),        // 24: bulkhead.v1.GatherStatus
+	(*StageWait)(nil),           // 25: bulkhead.v1.StageWait
+	(*SessionTotals)(nil),       // 26: bulkhead.v1.SessionTotals
+	(*SessionCount)(nil),        // 27: bulkhead.v1.SessionCount
+	(*Reserve)(nil),             // 28: bulkhead.v1.Reserve
+	(*SessionStatus)(nil),       // 29: bulkhead.v1.SessionStatus
+	(*ChunkWrites)(nil),         // 30: bulkhead.v1.ChunkWrites
+	(*Beats)(nil),               // 31: bulkhead.v1.Beats
+	(*DrainRequest)(nil),        // 32: bulkhead.v1.DrainRequest
+	(*DrainResponse)(nil),       // 33: bulkhead.v1.DrainResponse
+	(*DrainClientRequest)(nil),  // 34: bulkhead.v1.DrainClientRequest
+	(*DrainClientResponse)(nil), // 35: bulkhead.v1.DrainClientResponse
+	(*UpgradeRequest)(nil),      // 36: bulkhead.v1.UpgradeRequest
+	(*UpgradeResponse)(nil),     // 37: bulkhead.v1.UpgradeResponse
+	nil,                         // 38: bulkhead.v1.JobEntry.LabelsEntry
+	(*TaskReport)(nil),          // 39: bulkhead.v1.TaskReport
+	(*Certificate)(nil),         // 40: bulkhead.v1.Certificate
+	(*Sandbox)(nil),             // 41: bulkhead.v1.Sandbox
+	(*Allowance)(nil),           // 42: bulkhead.v1.Allowance
+	(*GatherMissing)(nil),       // 43: bulkhead.v1.GatherMissing
 }
 var file_bulkhead_v1_control_proto_depIdxs = []int32{
 	5,  // 0: bulkhead.v1.RunJobRequest.job:type_name -> bulkhead.v1.Job
 	6,  // 1: bulkhead.v1.Job.clients:type_name -> bulkhead.v1.JobEntry
-	37, // 2: bulkhead.v1.JobEntry.labels:type_name -> bulkhead.v1.JobEntry.LabelsEntry
+	38, // 2: bulkhead.v1.JobEntry.labels:type_name -> bulkhead.v1.JobEntry.LabelsEntry
 	12, // 3: bulkhead.v1.JobEvent.task:type_name -> bulkhead.v1.JobTask
 	13, // 4: bulkhead.v1.JobEvent.begun:type_name -> bulkhead.v1.JobRun
 	13, // 5: bulkhead.v1.JobEvent.ended:type_name -> bulkhead.v1.JobRun
@@ -3680,50 +3800,53 @@ var file_bulkhead_v1_control_proto_depIdxs = []int32{
 	11, // 8: bulkhead.v1.JobEvent.over:type_name -> bulkhead.v1.JobOver
 	8,  // 9: bulkhead.v1.JobEvent.taken:type_name -> bulkhead.v1.JobTaken
 	10, // 10: bulkhead.v1.JobVersions.agents:type_name -> bulkhead.v1.JobVersion
-	38, // 11: bulkhead.v1.JobTask.report:type_name -> bulkhead.v1.TaskReport
-	28, // 12: bulkhead.v1.StatusResponse.sessions:type_name -> bulkhead.v1.SessionStatus
-	29, // 13: bulkhead.v1.StatusResponse.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
-	27, // 14: bulkhead.v1.StatusResponse.reserves:type_name -> bulkhead.v1.Reserve
+	39, // 11: bulkhead.v1.JobTask.report:type_name -> bulkhead.v1.TaskReport
+	29, // 12: bulkhead.v1.StatusResponse.sessions:type_name -> bulkhead.v1.SessionStatus
+	30, // 13: bulkhead.v1.StatusResponse.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
+	28, // 14: bulkhead.v1.StatusResponse.reserves:type_name -> bulkhead.v1.Reserve
 	1,  // 15: bulkhead.v1.StatusResponse.run_state:type_name -> bulkhead.v1.RunState
-	25, // 16: bulkhead.v1.StatusResponse.totals:type_name -> bulkhead.v1.SessionTotals
-	39, // 17: bulkhead.v1.StatusResponse.certificate:type_name -> bulkhead.v1.Certificate
-	40, // 18: bulkhead.v1.StatusResponse.sandbox:type_name -> bulkhead.v1.Sandbox
-	23, // 19: bulkhead.v1.StatusResponse.gather:type_name -> bulkhead.v1.GatherStatus
-	24, // 20: bulkhead.v1.StatusResponse.stage_waits:type_name -> bulkhead.v1.StageWait
-	21, // 21: bulkhead.v1.StatusResponse.agents:type_name -> bulkhead.v1.AgentStatus
-	29, // 22: bulkhead.v1.StatusResponse.read_calls:type_name -> bulkhead.v1.ChunkWrites
-	22, // 23: bulkhead.v1.StatusResponse.assertions:type_name -> bulkhead.v1.AssertionStatus
-	41, // 24: bulkhead.v1.AgentStatus.allowances:type_name -> bulkhead.v1.Allowance
-	38, // 25: bulkhead.v1.AgentStatus.task:type_name -> bulkhead.v1.TaskReport
-	0,  // 26: bulkhead.v1.AssertionStatus.state:type_name -> bulkhead.v1.AssertionState
-	42, // 27: bulkhead.v1.GatherStatus.missing:type_name -> bulkhead.v1.GatherMissing
-	23, // 28: bulkhead.v1.StageWait.gather:type_name -> bulkhead.v1.GatherStatus
-	26, // 29: bulkhead.v1.SessionTotals.counts:type_name -> bulkhead.v1.SessionCount
-	2,  // 30: bulkhead.v1.SessionCount.session_state:type_name -> bulkhead.v1.SessionState
-	3,  // 31: bulkhead.v1.Reserve.kind:type_name -> bulkhead.v1.ReserveKind
-	29, // 32: bulkhead.v1.SessionStatus.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
-	30, // 33: bulkhead.v1.SessionStatus.beats:type_name -> bulkhead.v1.Beats
-	2,  // 34: bulkhead.v1.SessionStatus.session_state:type_name -> bulkhead.v1.SessionState
-	29, // 35: bulkhead.v1.SessionStatus.read_calls:type_name -> bulkhead.v1.ChunkWrites
-	19, // 36: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
-	31, // 37: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
-	33, // 38: bulkhead.v1.ControlService.DrainClient:input_type -> bulkhead.v1.DrainClientRequest
-	35, // 39: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
-	4,  // 40: bulkhead.v1.ControlService.RunJob:input_type -> bulkhead.v1.RunJobRequest
-	15, // 41: bulkhead.v1.ControlService.Text:input_type -> bulkhead.v1.TextRequest
-	17, // 42: bulkhead.v1.ControlService.StopJob:input_type -> bulkhead.v1.StopJobRequest
-	20, // 43: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
-	32, // 44: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
-	34, // 45: bulkhead.v1.ControlService.DrainClient:output_type -> bulkhead.v1.DrainClientResponse
-	36, // 46: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
-	7,  // 47: bulkhead.v1.ControlService.RunJob:output_type -> bulkhead.v1.JobEvent
-	16, // 48: bulkhead.v1.ControlService.Text:output_type -> bulkhead.v1.TextPart
-	18, // 49: bulkhead.v1.ControlService.StopJob:output_type -> bulkhead.v1.StopJobResponse
-	43, // [43:50] is the sub-list for method output_type
-	36, // [36:43] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	26, // 16: bulkhead.v1.StatusResponse.totals:type_name -> bulkhead.v1.SessionTotals
+	40, // 17: bulkhead.v1.StatusResponse.certificate:type_name -> bulkhead.v1.Certificate
+	41, // 18: bulkhead.v1.StatusResponse.sandbox:type_name -> bulkhead.v1.Sandbox
+	24, // 19: bulkhead.v1.StatusResponse.gather:type_name -> bulkhead.v1.GatherStatus
+	25, // 20: bulkhead.v1.StatusResponse.stage_waits:type_name -> bulkhead.v1.StageWait
+	22, // 21: bulkhead.v1.StatusResponse.agents:type_name -> bulkhead.v1.AgentStatus
+	30, // 22: bulkhead.v1.StatusResponse.read_calls:type_name -> bulkhead.v1.ChunkWrites
+	23, // 23: bulkhead.v1.StatusResponse.assertions:type_name -> bulkhead.v1.AssertionStatus
+	21, // 24: bulkhead.v1.StatusResponse.supervisors:type_name -> bulkhead.v1.SupervisorStatus
+	26, // 25: bulkhead.v1.StatusResponse.run_totals:type_name -> bulkhead.v1.SessionTotals
+	26, // 26: bulkhead.v1.SupervisorStatus.totals:type_name -> bulkhead.v1.SessionTotals
+	42, // 27: bulkhead.v1.AgentStatus.allowances:type_name -> bulkhead.v1.Allowance
+	39, // 28: bulkhead.v1.AgentStatus.task:type_name -> bulkhead.v1.TaskReport
+	0,  // 29: bulkhead.v1.AssertionStatus.state:type_name -> bulkhead.v1.AssertionState
+	43, // 30: bulkhead.v1.GatherStatus.missing:type_name -> bulkhead.v1.GatherMissing
+	24, // 31: bulkhead.v1.StageWait.gather:type_name -> bulkhead.v1.GatherStatus
+	27, // 32: bulkhead.v1.SessionTotals.counts:type_name -> bulkhead.v1.SessionCount
+	2,  // 33: bulkhead.v1.SessionCount.session_state:type_name -> bulkhead.v1.SessionState
+	3,  // 34: bulkhead.v1.Reserve.kind:type_name -> bulkhead.v1.ReserveKind
+	30, // 35: bulkhead.v1.SessionStatus.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
+	31, // 36: bulkhead.v1.SessionStatus.beats:type_name -> bulkhead.v1.Beats
+	2,  // 37: bulkhead.v1.SessionStatus.session_state:type_name -> bulkhead.v1.SessionState
+	30, // 38: bulkhead.v1.SessionStatus.read_calls:type_name -> bulkhead.v1.ChunkWrites
+	19, // 39: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
+	32, // 40: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
+	34, // 41: bulkhead.v1.ControlService.DrainClient:input_type -> bulkhead.v1.DrainClientRequest
+	36, // 42: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
+	4,  // 43: bulkhead.v1.ControlService.RunJob:input_type -> bulkhead.v1.RunJobRequest
+	15, // 44: bulkhead.v1.ControlService.Text:input_type -> bulkhead.v1.TextRequest
+	17, // 45: bulkhead.v1.ControlService.StopJob:input_type -> bulkhead.v1.StopJobRequest
+	20, // 46: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
+	33, // 47: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
+	35, // 48: bulkhead.v1.ControlService.DrainClient:output_type -> bulkhead.v1.DrainClientResponse
+	37, // 49: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
+	7,  // 50: bulkhead.v1.ControlService.RunJob:output_type -> bulkhead.v1.JobEvent
+	16, // 51: bulkhead.v1.ControlService.Text:output_type -> bulkhead.v1.TextPart
+	18, // 52: bulkhead.v1.ControlService.StopJob:output_type -> bulkhead.v1.StopJobResponse
+	46, // [46:53] is the sub-list for method output_type
+	39, // [39:46] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_control_proto_initOnce sync.Once
@@ -3756,7 +3879,7 @@ func file_bulkhead_v1_control_proto_build() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_control_proto_rawDesc), len(file_bulkhead_v1_control_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   34,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -33,8 +33,10 @@ type MemberBeat struct {
 	// The run is drained; absent if it is not.
 	Drain *MemberDrain `protobuf:"bytes,4,opt,name=drain,proto3" json:"drain,omitempty"`
 	// The host that it runs on, and where it listens.
-	Host          string `protobuf:"bytes,5,opt,name=host,proto3" json:"host,omitempty"`
-	Listen        string `protobuf:"bytes,6,opt,name=listen,proto3" json:"listen,omitempty"`
+	Host   string `protobuf:"bytes,5,opt,name=host,proto3" json:"host,omitempty"`
+	Listen string `protobuf:"bytes,6,opt,name=listen,proto3" json:"listen,omitempty"`
+	// All sessions that it has, and had as they ended.
+	Totals        *SessionTotals `protobuf:"bytes,7,opt,name=totals,proto3" json:"totals,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -112,6 +114,13 @@ func (x *MemberBeat) GetListen() string {
 	return ""
 }
 
+func (x *MemberBeat) GetTotals() *SessionTotals {
+	if x != nil {
+		return x.Totals
+	}
+	return nil
+}
+
 // MemberDrain is a drain of all clients of a run.
 type MemberDrain struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -179,7 +188,7 @@ var File_bulkhead_v1_members_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_members_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/members.proto\x12\vbulkhead.v1\x1a\x19bulkhead/v1/journal.proto\"\xc7\x01\n" +
+	"\x19bulkhead/v1/members.proto\x12\vbulkhead.v1\x1a\x19bulkhead/v1/control.proto\x1a\x19bulkhead/v1/journal.proto\"\xfb\x01\n" +
 	"\n" +
 	"MemberBeat\x12\x1e\n" +
 	"\n" +
@@ -189,7 +198,8 @@ const file_bulkhead_v1_members_proto_rawDesc = "" +
 	"\aleaving\x18\x03 \x01(\bR\aleaving\x12.\n" +
 	"\x05drain\x18\x04 \x01(\v2\x18.bulkhead.v1.MemberDrainR\x05drain\x12\x12\n" +
 	"\x04host\x18\x05 \x01(\tR\x04host\x12\x16\n" +
-	"\x06listen\x18\x06 \x01(\tR\x06listen\"q\n" +
+	"\x06listen\x18\x06 \x01(\tR\x06listen\x122\n" +
+	"\x06totals\x18\a \x01(\v2\x1a.bulkhead.v1.SessionTotalsR\x06totals\"q\n" +
 	"\vMemberDrain\x12-\n" +
 	"\x05cause\x18\x01 \x01(\x0e2\x17.bulkhead.v1.DrainCauseR\x05cause\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1b\n" +
@@ -209,18 +219,20 @@ func file_bulkhead_v1_members_proto_rawDescGZIP() []byte {
 
 var file_bulkhead_v1_members_proto_msgTypes [2]protoimpl.MessageInfo
 var file_bulkhead_v1_members_proto_goTypes = []any{
-	(*MemberBeat)(nil),  // 0: bulkhead.v1.MemberBeat
-	(*MemberDrain)(nil), // 1: bulkhead.v1.MemberDrain
-	(DrainCause)(0),     // 2: bulkhead.v1.DrainCause
+	(*MemberBeat)(nil),    // 0: bulkhead.v1.MemberBeat
+	(*MemberDrain)(nil),   // 1: bulkhead.v1.MemberDrain
+	(*SessionTotals)(nil), // 2: bulkhead.v1.SessionTotals
+	(DrainCause)(0),       // 3: bulkhead.v1.DrainCause
 }
 var file_bulkhead_v1_members_proto_depIdxs = []int32{
 	1, // 0: bulkhead.v1.MemberBeat.drain:type_name -> bulkhead.v1.MemberDrain
-	2, // 1: bulkhead.v1.MemberDrain.cause:type_name -> bulkhead.v1.DrainCause
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	2, // 1: bulkhead.v1.MemberBeat.totals:type_name -> bulkhead.v1.SessionTotals
+	3, // 2: bulkhead.v1.MemberDrain.cause:type_name -> bulkhead.v1.DrainCause
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_members_proto_initOnce sync.Once
@@ -233,6 +245,7 @@ func file_bulkhead_v1_members_proto_build() {
 	if File_bulkhead_v1_members_proto != nil {
 		return
 	}
+	file_bulkhead_v1_control_proto_init()
 	file_bulkhead_v1_journal_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
