@@ -25,7 +25,7 @@ DURATION     ?= 60s
 PREFIX       ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-arm64 install run supervisor server client test test-unit test-cluster test-isolation test-sandbox test-sandbox-full test-faults test-fleet chaos race race-full bench bench-fio bench-scale bench-restart bench-soak bench-start sim sim-check fuzz lint proto check-proto ci clean
+.PHONY: help build build-arm64 install run run-cluster supervisor server client test test-unit test-cluster test-isolation test-sandbox test-sandbox-full test-faults test-fleet chaos race race-full bench bench-fio bench-scale bench-restart bench-soak bench-start sim sim-check fuzz lint proto check-proto ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## /{gsub(" ", "|", $$1); printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ install: build ## install the programs into PREFIX/bin (default /usr/local)
 
 run: build ## run a job on three agents on this machine, and print the report
 	@$(GO) run ./internal/tools/demo -bin $(BIN)
+
+run-cluster: build ## run six clients at two supervisors on three engine nodes; one supervisor is killed
+	@$(GO) run ./internal/tools/demo/cluster -bin $(BIN)
 
 supervisor server: build ## start a supervisor from configs/supervisor.yaml
 	$(BIN)/bulkhead supervisor start --config configs/supervisor.yaml

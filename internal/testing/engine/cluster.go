@@ -51,24 +51,46 @@ var errPort = errors.New("a port is taken")
 // Start starts a cluster that is gone, with all its files, when t ends, and waits until it is ready.
 func Start(t testing.TB, o Options) *Cluster {
 	t.Helper()
-	path, err := Program()
+	c, err := Begin(t.TempDir(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 5 {
-		c, err := start(t, path, o)
-		if err == nil {
-			return c
-		}
-		if !errors.Is(err, errPort) {
-			t.Fatal(err)
-		}
-	}
-	t.Fatal("the engine finds no free ports")
-	return nil
+	t.Cleanup(c.Kill)
+	c.t = t
+	return c
 }
 
-func start(t testing.TB, path string, o Options) (*Cluster, error) {
+// Begin starts a cluster with all its files below a folder, and waits until it is ready. It lasts until Kill,
+// or until the thread that began a node has ended.
+func Begin(folder string, o Options) (*Cluster, error) {
+	path, err := Program()
+	if err != nil {
+		return nil, err
+	}
+	for range 5 {
+		own, err := os.MkdirTemp(folder, "engine-")
+		if err != nil {
+			return nil, err
+		}
+		c, err := start(own, path, o)
+		if err == nil {
+			return c, nil
+		}
+		if !errors.Is(err, errPort) {
+			return nil, err
+		}
+	}
+	return nil, errors.New("the engine finds no free ports")
+}
+
+// Kill ends all nodes, and waits until they are gone.
+func (c *Cluster) Kill() {
+	for _, n := range c.Nodes {
+		n.Kill()
+	}
+}
+
+func start(folder, path string, o Options) (c *Cluster, err error) {
 	if o.Nodes == 0 {
 		o.Nodes = 3
 	}
@@ -82,7 +104,12 @@ func start(t testing.TB, path string, o Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cluster{t: t}
+	c = new(Cluster)
+	defer func() {
+		if err != nil {
+			c.Kill()
+		}
+	}()
 	var routes []string
 	name := fmt.Sprintf("bulkhead-%d-%d", os.Getpid(), clusters.Add(1))
 	for i := range o.Nodes {
@@ -90,7 +117,11 @@ func start(t testing.TB, path string, o Options) (*Cluster, error) {
 	}
 	for i := range o.Nodes {
 		n := &Node{Name: fmt.Sprintf("n%d", i+1), URL: fmt.Sprintf("nats://127.0.0.1:%d", ports[3*i]),
-			Monitor: fmt.Sprintf("http://127.0.0.1:%d", ports[3*i+1]), path: path, folder: t.TempDir()}
+			Monitor: fmt.Sprintf("http://127.0.0.1:%d", ports[3*i+1]), path: path,
+			folder: filepath.Join(folder, fmt.Sprintf("n%d", i+1))}
+		if err := os.Mkdir(n.folder, 0o700); err != nil {
+			return nil, err
+		}
 		files := []File{{"node.conf", settings(n, o, name, ports[3*i:], routes)}}
 		if o.Files != nil {
 			files = o.Files(i, n.folder, ports)
@@ -104,14 +135,13 @@ func start(t testing.TB, path string, o Options) (*Cluster, error) {
 			}
 		}
 		c.Nodes = append(c.Nodes, n)
-		t.Cleanup(n.Kill)
 		if err := n.start(); err != nil {
 			return nil, err
 		}
 	}
 	if err := c.ready(); err != nil {
+		c.Kill()
 		for _, n := range c.Nodes {
-			n.Kill()
 			err = fmt.Errorf("%w\n%s: %s", err, n.Name, n.said())
 		}
 		return nil, err
