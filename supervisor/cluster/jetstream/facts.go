@@ -128,8 +128,8 @@ func statesOf(ctx context.Context, monitor string) (states, error) {
 	return found, nil
 }
 
-// judge returns what a node's replicas lack of a run. behind says that one only lacks the end, as one does that
-// has not caught up.
+// judge returns what a node's replicas lack of a run. behind says that one lacks the end, as one
+// does that has not caught up, or is being read in by a node that has just been started.
 func (s states) judge(x extent) (damage []Damage, behind bool) {
 	for k, upto := range x.upto {
 		name := x.names.stream(k)
@@ -143,8 +143,9 @@ func (s states) judge(x extent) (damage []Damage, behind bool) {
 			what = fmt.Sprintf("it has %d messages from %d to %d, and %d are deleted", st.Messages, st.First, st.Last,
 				st.Deleted)
 		case st.Last < upto:
-			what, behind = fmt.Sprintf("it ends with message %d; %d are of the run", st.Last, upto), true
+			what = fmt.Sprintf("it ends with message %d; %d are of the run", st.Last, upto)
 		}
+		behind = behind || st.Last < upto
 		if what != "" {
 			damage = append(damage, Damage{Node: s.node, Stream: name, What: what})
 		}

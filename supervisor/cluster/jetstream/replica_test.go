@@ -94,7 +94,7 @@ func TestReplicaIsChecked(t *testing.T) {
 	}
 }
 
-// A replica that only lacks the end of a run may be about to catch up; one that lacks something else never is.
+// A replica that lacks the end of a run may be about to catch up; one that lacks something before it never is.
 func TestAReplicaThatIsBehind(t *testing.T) {
 	x := extent{names: names{run: "r", shards: 1}, upto: []uint64{4, 7}}
 	for _, one := range []struct {
@@ -106,7 +106,8 @@ func TestAReplicaThatIsBehind(t *testing.T) {
 		{replicaState{Messages: 9, First: 1, Last: 9}, 0, false},
 		{replicaState{Messages: 6, First: 1, Last: 6}, 1, true},
 		{replicaState{Messages: 6, First: 1, Last: 7}, 1, false},
-		{replicaState{Messages: 5, First: 1, Last: 6}, 1, false},
+		{replicaState{Messages: 5, First: 1, Last: 6}, 1, true},
+		{replicaState{}, 1, true},
 	} {
 		s := states{node: "n", streams: map[string]replicaState{"BH_r_0": {Messages: 4, First: 1, Last: 4},
 			"BH_r_1": one.state}}
