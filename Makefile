@@ -25,7 +25,7 @@ DURATION     ?= 60s
 PREFIX       ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-arm64 install run run-cluster supervisor server client test test-unit test-cluster test-isolation test-sandbox test-sandbox-full test-faults test-fleet chaos race race-full bench bench-fio bench-scale bench-restart bench-soak bench-start sim sim-check fuzz lint proto check-proto ci clean
+.PHONY: help build build-arm64 install run run-cluster supervisor server client test test-unit test-cluster test-isolation test-sandbox test-sandbox-full test-faults test-fleet chaos chaos-cluster race race-full bench bench-fio bench-scale bench-restart bench-soak bench-start sim sim-check fuzz lint proto check-proto ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## /{gsub(" ", "|", $$1); printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,10 @@ test-fleet: ## break agents, their clients and handlers at every moment, and pla
 chaos: ## break everything at random: DURATION (default 60s), SEED (default: a new one)
 	@seed="$(SEED)"; : "$${seed:=$$(date +%s)}"; echo "seed $$seed"; \
 	$(GO) test -count=1 -timeout 0 -v -run '^TestChaos$$' ./internal/testing/faults/ -args -chaos.seed "$$seed" -chaos.duration "$(DURATION)"
+
+chaos-cluster: ## the same at two supervisors of one run, and three nodes of its engine: DURATION (default 60s), SEED
+	@seed="$(SEED)"; : "$${seed:=$$(date +%s)}"; echo "seed $$seed"; \
+	$(GO) test -count=1 -timeout 0 -v -run '^TestChaos$$' ./internal/testing/clustered/ -args -chaos.seed "$$seed" -chaos.duration "$(DURATION)"
 
 race: ## run what is concurrent under the race detector: the units, and a share of the isolation suite
 	$(RACE) $(PACKAGES) -timeout 20m $$($(GO) list ./... | grep -v $(UNRACED) -e /internal/testing/isolation)

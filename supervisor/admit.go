@@ -246,13 +246,13 @@ func (r *run) beginsOnEngine(hello *bulkheadv1.Hello, who *bulkheadv1.Identity) 
 		r.letIn(string(hello.GetClientId()), p)
 		r.mu.Unlock()
 		r.wake()
-		if no == nil {
-			return p, nil
-		}
-		if p != nil {
+		if p != nil { // whoever comes now, the connection that it had counts no more
 			p.post(r.procCtx, p.cutElsewhere())
 		}
-		return nil, no
+		if no != nil {
+			return nil, no
+		}
+		return p, nil
 	}
 	delete(r.opening, string(hello.GetClientId()))
 	r.cycle.sessionEnded()

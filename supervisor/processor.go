@@ -291,6 +291,10 @@ func (p *processor) connected(l *link) {
 		return
 	}
 	if !l.adopted && !p.phase.refuses() {
+		if p.holder.Stale(l.hello, p.durable) {
+			l.drop(errReplaced)
+			return
+		}
 		if why := p.holder.Other(l.hello, p.phase == active, p.durable); why != "" {
 			p.inUse(l, why)
 			return

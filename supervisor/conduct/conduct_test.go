@@ -1,6 +1,7 @@
 package conduct
 
 import (
+	"strings"
 	"testing"
 
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
@@ -56,6 +57,9 @@ func TestAnotherProcess(t *testing.T) {
 			h.Welcomed(&bulkheadv1.Hello{Instance: []byte("a")})
 		}
 		h.Heard()
+		if stale := h.Stale(tt.hello, 10); stale != strings.HasPrefix(tt.name, "did not hear") {
+			t.Errorf("%s: stale is %v", tt.name, stale)
+		}
 		if why := h.Other(tt.hello, tt.connected, 10); (why != "") != tt.other {
 			t.Errorf("%s: %q; want another process: %v", tt.name, why, tt.other)
 		}

@@ -42,6 +42,16 @@ func (h *Holder) Recovered(a *bulkheadv1.SessionAttached) {
 // Heard records that something came behind the newest Welcome.
 func (h *Holder) Heard() { h.Proven = h.Welcomes }
 
+// Stale reports whether hello is an earlier one of the process that acts as the client: it has been connected
+// since, elsewhere or here. It waited somewhere, such as for the journal.
+func (h *Holder) Stale(hello *bulkheadv1.Hello, durable uint64) bool {
+	if len(h.Instance) == 0 || !bytes.Equal(hello.GetInstance(), h.Instance) {
+		return false
+	}
+	last := hello.GetLastConnection()
+	return last != 0 && last < h.Proven || hello.SentSeq != nil && hello.GetSentSeq() < durable
+}
+
 // Other returns why hello comes from another process than the one that acts as the client; "" if
 // nothing says so. connected is whether the latter has a connection, and durable is the last
 // message that is durable.

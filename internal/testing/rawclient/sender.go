@@ -26,7 +26,9 @@ var ErrLost = errors.New("acknowledged messages are lost")
 // SenderConfig says what a Sender sends.
 type SenderConfig struct {
 	Hello *bulkheadv1.Hello
-	Addr  string
+	// Addr is where the supervisor is, or several of a run are, separated by commas: each connection goes to the
+	// next one.
+	Addr string
 	// TLS is how it speaks TLS; nil is not at all.
 	TLS *tls.Config
 	// Number goes into every message, so that none can pass for another's.
@@ -57,6 +59,7 @@ type Sender struct {
 	stop    chan struct{} // closed by Finish
 	once    sync.Once
 	done    chan struct{} // closed at the end
+	tries   int           // belongs to Run
 	drained chan struct{} // closed by the first Drain
 	drain   sync.Once
 
@@ -177,7 +180,9 @@ func (s *Sender) connection(ctx context.Context) error {
 	if s.cfg.TLS != nil {
 		opts = append(opts, grpc.WithTransportCredentials(credentials.NewTLS(s.cfg.TLS)))
 	}
-	c, err := Dial(ctx, s.cfg.Addr, opts...)
+	addrs := strings.Split(s.cfg.Addr, ",")
+	s.tries++
+	c, err := Dial(ctx, addrs[(s.tries-1)%len(addrs)], opts...)
 	if err != nil {
 		return status.Error(codes.Unavailable, err.Error())
 	}
