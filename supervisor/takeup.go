@@ -206,19 +206,20 @@ const (
 // replicas. It tries again while the engine is not there, until a signal comes.
 func (s *Supervisor) exported(ctx context.Context, engine *joined.Run, dir string) (damage []string, err error) {
 	failpoint.Hit("supervisor/before-export")
-	ctx, stop := s.heeds(ctx)
-	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, exportPatience)
-	defer cancel()
 	var found joined.Found
+	begun := time.Now()
 	for told := false; ; told = true {
 		found, err = engine.Export(ctx, filepath.Join(dir, rundir.JournalFolder))
-		if !errors.Is(err, cluster.ErrUnavailable) || ctx.Err() != nil {
+		if !errors.Is(err, cluster.ErrUnavailable) || ctx.Err() != nil || told && time.Since(begun) > exportPatience {
 			break
 		}
 		if !told {
+			begun = time.Now() // what it has read until now may have taken hours
 			s.cfg.Logger.Error("the run is over, and its journal cannot be read from the engine now; that is tried "+
 				"again, until a signal comes", "at_most", exportPatience, "error", err)
+			var stop func() // before, a signal only ends what is over anyway
+			ctx, stop = s.heeds(ctx)
+			defer stop()
 		}
 		select {
 		case <-time.After(exportEvery):
