@@ -25,7 +25,7 @@ DURATION     ?= 60s
 PREFIX       ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-arm64 install run run-cluster supervisor server client test test-unit test-cluster test-isolation test-sandbox test-sandbox-full test-faults test-fleet chaos chaos-cluster race race-full bench bench-fio bench-scale bench-restart bench-soak bench-start sim sim-check fuzz lint proto check-proto ci clean
+.PHONY: help build build-arm64 install run run-cluster supervisor server client test test-unit test-cluster test-isolation test-sandbox test-sandbox-full test-faults test-fleet chaos chaos-cluster race race-full bench bench-fio bench-scale bench-restart bench-soak bench-start bench-cluster sim sim-check fuzz lint proto check-proto ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9 -]+:.*## /{gsub(" ", "|", $$1); printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -111,6 +111,9 @@ bench-soak: build ## does the supervisor's memory grow: CLIENTS (default 1000) h
 
 bench-start: build ## how far apart CLIENTS (default 64) begin to write, gathered and not, in ROUNDS (default 3)
 	@$(GO) run ./internal/tools/bench -bin $(BIN) -only l -clients "$(or $(CLIENTS),64)" -rounds "$(or $(ROUNDS),3)"
+
+bench-cluster: build ## the journal on three engine nodes beside a file, and a takeover of CLIENTS (default 1000), in ROUNDS (default 3)
+	@$(GO) run ./internal/tools/bench -bin $(BIN) -only n -clients "$(or $(CLIENTS),1000)" -rounds "$(or $(ROUNDS),3)"
 
 bench-restart: build ## restart a supervisor with a long journal: JOURNAL GB (default 1), ROUNDS (default 5)
 	@$(GO) run ./internal/tools/bench -bin $(BIN) -only r -journal "$(or $(JOURNAL),1)" -rounds "$(or $(ROUNDS),5)"

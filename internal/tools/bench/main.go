@@ -25,7 +25,7 @@ type bench struct {
 	bin     string // folder of the programs
 	dir     string // for state directories and load
 	rounds  int
-	clients []int // how many there are in (f), (l) and (m), rising
+	clients []int // how many there are in (f), (l) and (m), rising; the first is for (n), at most 1000
 	// journal is the length of the journal of (r) in bytes.
 	journal int64
 	cells   *regexp.Regexp // which rows of (b) and (d); nil is all
@@ -39,7 +39,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	rounds := flags.Int("rounds", 5, "how often each thing is measured; the median is printed")
-	only := flags.String("only", "abcdeghijk", "which of the measurements a to m, r and s")
+	only := flags.String("only", "abcdeghijk", "which of the measurements a to n, r and s")
 	clients := flags.String("clients", "500,2000,4000", "how many clients there are in (f), (l) and (m), rising")
 	hold := flags.Duration("hold", time.Hour, "how long (s) keeps clients heart-beating")
 	gigabytes := flags.Float64("journal", 1, "GB of journal that (r) restarts with")
@@ -87,7 +87,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		do   func() error
 	}{{"a", b.firstAck}, {"b", b.throughput}, {"c", b.memory}, {"d", b.writing}, {"e", b.flood}, {"f", b.scale},
 		{"g", b.processes}, {"h", b.floor}, {"i", b.greedy}, {"j", b.walls}, {"k", b.budget}, {"l", b.begins},
-		{"m", b.simulate},
+		{"m", b.simulate}, {"n", b.onEngine},
 		{"r", b.restart}, {"s", func() error { return b.soak(*hold) }}} {
 		if !strings.Contains(*only, m.name) {
 			continue

@@ -271,21 +271,33 @@ func connect(ctx context.Context, addr, name string) (_ *beating, refused int, _
 	hello := rawclient.Hello(name)
 	for {
 		b, err := connectNow(ctx, addr, hello)
-		if err == nil || grpcstatus.Code(err) != codes.Unavailable { // it is not told to come again
-			return b, refused, err
+		if err == nil {
+			return b, refused, nil
 		}
 		refused++
-		wait := backoff.Policy{First: 200 * time.Millisecond, Most: 5 * time.Second}.After(refused, rand.Float64())
-		for _, detail := range grpcstatus.Convert(err).Details() {
-			if info, ok := detail.(*errdetails.RetryInfo); ok {
-				wait = info.GetRetryDelay().AsDuration()
-			}
+		if !comesAgain(ctx, err, refused) {
+			return nil, refused - 1, err
 		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return nil, refused, ctx.Err()
+	}
+}
+
+// comesAgain waits until a client that was refused for err, so often in all, may come again, and reports
+// whether it may.
+func comesAgain(ctx context.Context, err error, refused int) bool {
+	if grpcstatus.Code(err) != codes.Unavailable {
+		return false
+	}
+	wait := backoff.Policy{First: 200 * time.Millisecond, Most: 5 * time.Second}.After(refused, rand.Float64())
+	for _, detail := range grpcstatus.Convert(err).Details() {
+		if info, ok := detail.(*errdetails.RetryInfo); ok {
+			wait = info.GetRetryDelay().AsDuration()
 		}
+	}
+	select {
+	case <-time.After(wait):
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
