@@ -38,6 +38,8 @@ type load struct {
 	// stages follows the consumers through those of the load; nil for a load without.
 	stages   *stages
 	together together
+	// paced is the newest division of the fleet's rate that the consumers were told of.
+	paced uint32
 	// written has one value once they wrote that.
 	written chan struct{}
 	// speed is what they wrote in each interval.

@@ -138,3 +138,42 @@ func (s *stages) arrived(working []uint32) (stage uint32, all bool) {
 	}
 	return stage, all
 }
+
+// takeShare gives the consumers that are at work the rate that the client's share of the fleet's allows,
+// if there is a newer one. One that is stopped hears of it when it goes on. Whoever configured a client that no
+// agent has started has set its rate, and no supervisor sets another.
+func (l *load) takeShare() {
+	if !l.cfg.OfAgent {
+		return
+	}
+	share := l.session.Gather().Share
+	if share.GetDivision() <= l.paced {
+		return
+	}
+	l.paced = share.GetDivision()
+	at := l.consumersAtWork()
+	l.cfg.Logger.Info("the client's share of the fleet's rate is another", "division", share.GetDivision(),
+		"bytes_per_second", share.GetBytesPerSecond(), "chunks_per_second", share.GetChunksPerSecond())
+	for i, one := range at {
+		request := partOf(share, i, len(at))
+		l.together.calls.Go(func() { // ends with the load, or the consumer
+			if _, err := one.service().Pace(l.together.begins, request); err != nil {
+				l.cfg.Logger.Debug(fmt.Sprintf("%s could not be given another rate: %v", one.name(), err))
+			}
+		})
+	}
+}
+
+// partOf returns the part in a share of consumer i of n: what is left over goes in bytes to the first ones,
+// and nobody gets 0 of a limit, which would be none.
+func partOf(share *bulkheadv1.RateShare, i, n int) *bulkheadv1.PaceRequest {
+	bytes := share.GetBytesPerSecond() / uint64(n)
+	if uint64(i) < share.GetBytesPerSecond()%uint64(n) {
+		bytes++
+	}
+	if share.GetBytesPerSecond() > 0 {
+		bytes = max(bytes, 1)
+	}
+	return &bulkheadv1.PaceRequest{Number: share.GetDivision(), BytesPerSecond: bytes,
+		ChunksPerSecond: share.GetChunksPerSecond() / float64(n)}
+}

@@ -35,6 +35,7 @@ func (l *load) wait(stop *interrupts, began time.Time) ending {
 		if why, over := early(stop, l.session); over {
 			return why
 		}
+		l.takeShare()
 		if l.stages != nil {
 			again, yes := l.stagesOver()
 			if yes {

@@ -175,6 +175,8 @@ func serverFrame(f *bulkheadv1.SupervisorFrame) *bulkheadv1.ServerFrame {
 		return &bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Begin{Begin: f.Begin}}
 	case *bulkheadv1.SupervisorFrame_StageBegin:
 		return &bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_StageBegin{StageBegin: f.StageBegin}}
+	case *bulkheadv1.SupervisorFrame_RateShare:
+		return &bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_RateShare{RateShare: f.RateShare}}
 	case *bulkheadv1.SupervisorFrame_Task:
 		return &bulkheadv1.ServerFrame{Frame: &bulkheadv1.ServerFrame_Task{Task: f.Task}}
 	case *bulkheadv1.SupervisorFrame_StopTask:

@@ -219,6 +219,7 @@ func (r *run) gatherEnds(a gather.Action) string {
 	r.cycle.waived = r.cycle.waived || a == gather.Short
 	sessions := append([]*processor(nil), r.order...)
 	r.mu.Unlock()
+	r.divideMissing(rec.GetMissing())
 	if a == gather.Short {
 		r.log.Warn("those that are ready begin without the others: "+shortage(r.gathering.plan, rec.GetMissing()),
 			"ready", len(rec.GetReady()))

@@ -145,6 +145,9 @@ func (p *processor) batches(n note) (following *note) {
 			p.run.gatherHears(gather.Ready, p)
 		}
 		p.stagesHear(c)
+		if c.Stopped {
+			p.divideStopped()
+		}
 		b := recs[i].GetSessionBatch()
 		p.digests.Add(b.GetBatch(), b.GetFirstSeq(), b.GetLastSeq())
 	}

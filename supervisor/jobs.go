@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -278,19 +279,32 @@ func (j jobRun) Joined(name string) bool {
 var errRunEnds = errors.New("the run ends")
 
 func (j jobRun) Joins(c *bulkheadv1.JobClient) error {
-	j.r.mu.Lock()
-	if c.GetIdentity() != nil && j.r.owners[c.GetClient()] == nil { // else it is somebody's who was here before
-		j.r.owners[c.GetClient()] = c.GetIdentity()
-	}
-	if c.GetGivesId() {
-		j.r.ids[c.GetClient()] = protocol.TaskClientID(c.GetTaskId())
-	}
-	j.r.mu.Unlock()
+	j.r.joins(c)
 	if !j.r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_JobJoined{
 		JobJoined: &bulkheadv1.JobJoined{Client: c}}}) {
 		return errRunEnds
 	}
 	return nil
+}
+
+func (j jobRun) Latecomers() []*bulkheadv1.JobClient {
+	j.r.mu.Lock()
+	defer j.r.mu.Unlock()
+	return slices.Clone(j.r.joined)
+}
+
+// joins lets an agent's client have a part in the run that comes while that goes on: nobody else has its name.
+func (r *run) joins(c *bulkheadv1.JobClient) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c.GetIdentity() != nil && r.owners[c.GetClient()] == nil { // else it is somebody's who was here before
+		r.owners[c.GetClient()] = c.GetIdentity()
+	}
+	if c.GetGivesId() {
+		r.ids[c.GetClient()] = protocol.TaskClientID(c.GetTaskId())
+	}
+	r.joined = append(r.joined, c)
+	r.dividing.consumers[c.GetClient()] = max(c.GetConsumers(), 1)
 }
 
 func (j jobRun) Drain(reason string, byOperator bool) {

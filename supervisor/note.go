@@ -25,6 +25,7 @@ const (
 	noteBegin
 	noteStage
 	noteLeave
+	noteShare
 	noteLeft // nothing but that retire may be asked again
 )
 

@@ -139,6 +139,10 @@ func (s *Supervisor) operate(ctx context.Context, r *run, signals <-chan os.Sign
 			if !o.draining {
 				o.decides(func() drainFor { r.stagesEnd(); return drainFor{} })
 			}
+		case <-r.dividing.due:
+			if !o.draining {
+				o.decides(func() drainFor { r.divide(); return drainFor{} })
+			}
 		case b := <-r.asserting.due:
 			if !o.draining { // what follows is not the load that was asserted
 				o.decides(func() drainFor { return r.breached(b) })

@@ -245,6 +245,8 @@ func (p *processor) take(ctx context.Context, n note) {
 			p.letBegin(n.begins)
 		case noteStage:
 			p.passStage(p.link)
+		case noteShare:
+			p.passShare(p.link)
 		case noteSilent:
 			p.fellSilent(n.link)
 		case noteOusted:

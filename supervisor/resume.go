@@ -43,6 +43,9 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 	}
 	r := runOn(cfg, u.id, u.dir, reopened.book, u.roster, s.pool, s.gate)
 	reopened.take(r)
+	for _, c := range u.past.Joined {
+		r.joins(c)
+	}
 	r.recover(u.past, reopened.part)
 	r.regather(u.past)
 	since := time.Duration(0)
@@ -50,6 +53,7 @@ func (s *Supervisor) resumeRun(ctx context.Context, u *unfinished) (*run, error)
 		since = u.past.Clock.Since(time.Now())
 	}
 	r.regatherStages(u.past, since)
+	r.redivide(u.past)
 	r.reasserts(u.past)
 	r.waitsOn(u.past, since)
 	r.latest = func() error { return s.state.Point(rundir.LatestLink, u.id) }

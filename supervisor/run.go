@@ -67,6 +67,7 @@ type run struct {
 
 	gathering gathering
 	joint     joint
+	dividing  dividing
 	asserting asserting
 	patience  patience
 
@@ -110,6 +111,7 @@ type run struct {
 	shown          map[string]*processor           // guarded by mu; by what reports show of that
 	owners         map[string]*bulkheadv1.Identity // guarded by mu; who has a name, where that is known
 	ids            map[string][]byte               // guarded by mu; what the client of a name has, where that is known
+	joined         []*bulkheadv1.JobClient         // guarded by mu; of the job, that came while the run went on
 	order          []*processor                    // guarded by mu; by session number
 	closing        bool                            // guarded by mu; no new session may begin
 	leaving        bool                            // guarded by mu; its sessions are left to other supervisors
@@ -163,6 +165,9 @@ func (r *run) begin(err error) (*run, error) {
 	if job != nil && !r.record(&bulkheadv1.Record{Entry: &bulkheadv1.Record_JobStarted{JobStarted: job}}) {
 		return nil, errors.Join(<-r.failed, r.book.Close())
 	}
+	if !r.divide() {
+		return nil, errors.Join(<-r.failed, r.book.Close())
+	}
 	return r, nil
 }
 
@@ -192,7 +197,7 @@ func runOn(cfg Config, id, dir string, book cluster.Run, roster *rundir.Roster, 
 	r.space = reserve.Space{Folder: r.folder, Most: int64(cfg.Journal.MaxSize), Keep: cfg.Journal.MinFree}
 	r.shares = share.NewPool(cfg.shares(), func() time.Duration { return time.Duration(boottime.Now()) })
 	r.newcomers = share.NewNewcomers(r.shares)
-	r.joint = newJoint()
+	r.joint, r.dividing = newJoint(), newDividing(cfg.job)
 	r.procCtx, r.stopProc = context.WithCancel(context.Background())
 	return r
 }

@@ -117,6 +117,7 @@ func (p *processor) publish(was, now phase, cause string) {
 	p.await(now == away)
 	p.gatherStep(was, now)
 	p.togetherStep(now)
+	p.divideStep(now)
 	p.part.Present(now == active)
 	if now == active {
 		p.serving.Store(p.link)
@@ -175,6 +176,7 @@ func (p *processor) welcome(l *link) {
 	if p.phase != closed {
 		p.passBegin(l)
 		p.passStage(l)
+		p.passShare(l)
 	}
 	if p.drain != nil && p.phase != closed {
 		p.passDrain(l)

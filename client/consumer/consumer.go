@@ -133,6 +133,16 @@ func (c *Consumer) Begin(_ context.Context, request *bulkheadv1.BeginRequest) (*
 	return &bulkheadv1.BeginResponse{}, nil
 }
 
+// Pace sets the rate of a job that has one and no stages, from now on. It returns FailedPrecondition for one
+// that has none.
+func (c *Consumer) Pace(_ context.Context, request *bulkheadv1.PaceRequest) (*bulkheadv1.PaceResponse, error) {
+	j := c.job.Load()
+	if j == nil || !j.repace(request.GetNumber(), request.GetBytesPerSecond(), request.GetChunksPerSecond()) {
+		return nil, status.Error(codes.FailedPrecondition, "this consumer has no rate that could be another")
+	}
+	return &bulkheadv1.PaceResponse{}, nil
+}
+
 // Heartbeat returns the consumer's state, and answers also while a write is stuck:
 //
 //   - WORKING while it does its job, all pauses included;

@@ -260,6 +260,22 @@ func (j *job) overdue(p *pace, end time.Duration, all bool) {
 	})
 }
 
+// repace sets the rate of a load that has one and no stages; it reports whether it is such a one.
+func (j *job) repace(number uint32, bytes uint64, chunks float64) bool {
+	now := j.stages.current.Load()
+	if len(j.task.stages) > 0 || now == nil || now.pace == nil {
+		return false
+	}
+	since := time.Duration(0) // what is to begin yet begins so
+	select {
+	case <-j.begun:
+		since = time.Since(j.start)
+	default:
+	}
+	now.pace.change(number, bytes, chunks, since)
+	return true
+}
+
 // fail counts a failure, and ends the job if it is to end at that one. That the reserve is
 // reached is none, and ends it, too.
 func (j *job) fail(err error) {

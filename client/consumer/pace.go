@@ -22,13 +22,26 @@ type pace struct {
 	mean     float64 // size of a chunk, in bytes
 	writers  float64
 
-	mu   sync.Mutex
-	next float64 // nanoseconds until the next chunk is due, from the start of the load; guarded by mu
+	mu sync.Mutex
+	// changes are to other rates, which hold for what is due from then on, in order; guarded by mu, as are
+	// perByte and perChunk.
+	changes []change
+	number  uint32  // of the newest change; guarded by mu
+	next    float64 // nanoseconds until the next chunk is due, from the start of the load; guarded by mu
 	// booked is when the chunk is due that each writer has booked and not written; negative for none.
 	// Guarded by mu.
 	booked []time.Duration
 	ended  bool // what is written now is no longer timed; guarded by mu
 }
+
+// change is another rate from a moment on.
+type change struct {
+	at                float64 // in nanoseconds from the start of the load
+	perByte, perChunk float64
+}
+
+// mostChanges is how many changes wait in a schedule that is behind; the newest takes the place of one more.
+const mostChanges = 1024
 
 // newPace returns nil for a consumer without a rate.
 func newPace(c workload.Consumer) *pace {
@@ -64,21 +77,64 @@ func newReadPace(t *task) *pace {
 	return p
 }
 
+// change sets other rates, from now on, as the change of that number; of a lower number than the newest it
+// is old. What was due before keeps the rate that was in force, so a change makes no burst, and takes
+// nothing from what the schedule is behind.
+func (p *pace) change(number uint32, bytes uint64, chunks float64, now time.Duration) {
+	next := change{at: float64(now)}
+	if bytes > 0 {
+		next.perByte = float64(time.Second) / float64(bytes)
+	}
+	if chunks > 0 {
+		next.perChunk = float64(time.Second) / chunks
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if number <= p.number || next.perByte == 0 && next.perChunk == 0 {
+		return
+	}
+	p.number = number
+	if n := len(p.changes); n == mostChanges {
+		next.at = p.changes[n-1].at
+		p.changes = p.changes[:n-1]
+	}
+	p.changes = append(p.changes, next)
+	p.catchUp(0)
+}
+
+// cost returns how long the schedule takes for a chunk. p.mu is held.
+func (p *pace) cost(size float64) float64 { return max(p.perByte*size, p.perChunk) }
+
+// catchUp puts the changes into force at which the schedule has come, where a chunk of that size, 0 for
+// the mean, is the last one in it: what is left of its time then passes at the new rate. p.mu is held.
+func (p *pace) catchUp(size float64) {
+	if size == 0 {
+		size = p.mean
+	}
+	for len(p.changes) > 0 && p.next >= p.changes[0].at {
+		to, before := p.changes[0], p.cost(size)
+		p.perByte, p.perChunk = to.perByte, to.perChunk
+		p.next = to.at + (p.next-to.at)*p.cost(size)/before
+		p.changes = p.changes[1:]
+	}
+}
+
 // begin lets the schedule begin now instead of with the load.
 func (p *pace) begin(now time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.next = max(p.next, float64(now))
+	p.catchUp(0)
 }
 
 // book takes the next place in the schedule for a chunk of that size, and returns when
 // it is due, from the start of the load. Neither of the two rates is exceeded.
 func (p *pace) book(size int) time.Duration {
-	cost := max(p.perByte*float64(size), p.perChunk)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	due := p.next
-	p.next += cost
+	p.next += p.cost(float64(size))
+	p.catchUp(float64(size))
 	if due >= math.MaxInt64 {
 		return math.MaxInt64
 	}
@@ -134,6 +190,7 @@ func (p *pace) forgive(pause, now time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.next = max(p.next, min(p.next+float64(pause)/p.writers, float64(now)))
+	p.catchUp(0)
 }
 
 // overdueSteps is into how many parts the time is divided in which chunks were due and not
@@ -145,13 +202,25 @@ const overdueSteps = 1000
 // would be left out otherwise, as those behind a stall in mid-run are not.
 func (p *pace) overdue(end, now time.Duration, tell func(waited time.Duration, n uint64)) {
 	p.mu.Lock()
-	next := p.next
+	next, parts := p.next, append([]change{{perByte: p.perByte, perChunk: p.perChunk}}, p.changes...)
 	p.mu.Unlock()
-	behind := float64(end) - next
+	for i, part := range parts {
+		until := float64(end)
+		if i+1 < len(parts) {
+			until = min(until, parts[i+1].at)
+		}
+		overdueBetween(next, until, max(part.perByte*p.mean, part.perChunk), now, tell)
+		next = max(next, until)
+	}
+}
+
+// overdueBetween does what overdue does for chunks that were due from next on and before end, one each cost.
+func overdueBetween(next, end, cost float64, now time.Duration, tell func(waited time.Duration, n uint64)) {
+	behind := end - next
 	if behind <= 0 {
 		return
 	}
-	total := uint64(math.Ceil(behind / max(p.perByte*p.mean, p.perChunk))) // at most 1e9 a second
+	total := uint64(math.Ceil(behind / cost)) // at most 1e9 a second
 	steps := min(total, overdueSteps)
 	for i := range steps {
 		due := next + behind*float64(i)/float64(steps)

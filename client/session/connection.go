@@ -243,6 +243,8 @@ func (c *connection) receive() error {
 			c.session.begin(f.Begin)
 		case *bulkheadv1.ServerFrame_StageBegin:
 			c.session.stageBegin(f.StageBegin)
+		case *bulkheadv1.ServerFrame_RateShare:
+			news = c.session.rateShare(f.RateShare)
 		case *bulkheadv1.ServerFrame_Echo:
 			if c.anew.Swap(false) {
 				c.echoes = echoes{} // the clocks have drifted apart since

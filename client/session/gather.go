@@ -23,6 +23,9 @@ type Gather struct {
 	Stage      uint32
 	StageBegin time.Time
 	Together   bool
+	// Share is the part of the fleet's rate that the client has; nil without one. A client that is cut off
+	// keeps it.
+	Share *bulkheadv1.RateShare
 	// Clock is how far the supervisor's clock is, as measured on the connection of now.
 	Clock Clock
 }
@@ -114,6 +117,16 @@ func (s *Session) stageBegin(b *bulkheadv1.StageBegin) {
 		s.gathering.stage, s.gathering.stageCame = b, now
 		g.Stage, g.StageBegin = b.GetStage(), g.Clock.begin(b, now)
 	})
+}
+
+// rateShare takes a RateShare; one of an earlier division, or of none, is old. It reports whether it was new.
+func (s *Session) rateShare(r *bulkheadv1.RateShare) (news bool) {
+	s.gathering.change(func(g *Gather) {
+		if news = r.GetDivision() > g.Share.GetDivision(); news {
+			g.Share = r
+		}
+	})
+	return news
 }
 
 // Measure says whether the load waits to begin a stage, for which the supervisor's clock is measured

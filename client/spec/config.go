@@ -107,6 +107,8 @@ type Config struct {
 	WorkDir string
 	// Secret is the client's id; the zero Secret is a random one.
 	Secret Secret `json:"-"`
+	// OfAgent says that an agent started the client for a job, which may set its rate as it goes on.
+	OfAgent bool `json:"-"`
 	// Executable is the program that is a consumer when run as `worker consumer`
 	// and the monitor when run as `worker monitor`; the running program.
 	Executable string

@@ -76,6 +76,7 @@ func runClient(ctx *cli.Context, keys []config.Key, stdout *results.Stdout, stde
 	if cfg.Secret, err = spec.SecretGiven(os.Getenv(spec.SecretVariable)); err != nil {
 		return err
 	}
+	cfg.OfAgent = os.Getenv(spec.SecretVariable) != ""
 	cfg.FirstSupervisor = os.Getenv(spec.FirstSupervisorVariable)
 	if ctx.Bool("dry-run") {
 		return printPlan(ctx, cfg, stdout)

@@ -108,9 +108,14 @@ func jobRequest(j config.Job, wait time.Duration) *bulkheadv1.RunJobRequest {
 		GatherTimeoutNano: int64(j.Gather.Timeout), StartIfShort: j.Gather.IfShort == config.IfShortStart,
 		Assertions: assertionTexts(j.Assert), Text: j.Text, JoinNow: j.Join == config.JoinNow,
 	}
+	if j.FleetRate != (config.Rate{}) {
+		out.FleetRate = &bulkheadv1.FleetRate{BytesPerSecond: uint64(j.FleetRate.Bytes),
+			ChunksPerSecond: j.FleetRate.Chunks}
+	}
 	for _, e := range j.Clients {
 		out.Clients = append(out.Clients, &bulkheadv1.JobEntry{Line: uint32(e.Line), All: e.On.All, Name: e.On.Name,
-			Labels: e.On.Labels, Load: e.Load.Text, Agents: uint32(e.Agents)})
+			Labels: e.On.Labels, Load: e.Load.Text, Agents: uint32(e.Agents),
+			Consumers: uint32(e.Load.Settings.ConsumerCount)})
 	}
 	return &bulkheadv1.RunJobRequest{Job: out, WaitNano: int64(wait)}
 }

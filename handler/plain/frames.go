@@ -75,6 +75,10 @@ func decode(data []byte, v any) bool {
 			f := &bulkheadv1.SupervisorFrame_StageBegin{}
 			message(c, number, &f.StageBegin, stageBegin)
 			m.Frame = f
+		case 63:
+			f := &bulkheadv1.SupervisorFrame_RateShare{}
+			message(c, number, &f.RateShare, rateShare)
+			m.Frame = f
 		case 70:
 			f := &bulkheadv1.SupervisorFrame_Task{}
 			message(c, number, &f.Task, task)
@@ -112,6 +116,8 @@ func encode(v any) (data []byte, ok bool) {
 			chosen(c, 61, f.Echo, echo)
 		case *bulkheadv1.ServerFrame_StageBegin:
 			chosen(c, 62, f.StageBegin, stageBegin)
+		case *bulkheadv1.ServerFrame_RateShare:
+			chosen(c, 63, f.RateShare, rateShare)
 		case *bulkheadv1.ServerFrame_Task:
 			chosen(c, 70, f.Task, task)
 		case *bulkheadv1.ServerFrame_StopTask:

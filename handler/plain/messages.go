@@ -210,6 +210,12 @@ func stageBegin(c *coder, m *bulkheadv1.StageBegin) {
 	c.int64(3, &m.AtElapsedNano)
 }
 
+func rateShare(c *coder, m *bulkheadv1.RateShare) {
+	c.uint32(1, &m.Division)
+	c.uint64(2, &m.BytesPerSecond)
+	c.double(3, &m.ChunksPerSecond)
+}
+
 func echo(c *coder, m *bulkheadv1.Echo) {
 	c.int64(1, &m.SentElapsedNano)
 	c.int64(2, &m.CameElapsedNano)

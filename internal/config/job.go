@@ -6,6 +6,7 @@ import (
 
 	"bulkhead/internal/assertion"
 	"bulkhead/internal/protocol"
+	"bulkhead/internal/workload"
 )
 
 // Job is a campaign: who writes what, and how often.
@@ -16,6 +17,9 @@ type Job struct {
 	// several match is the matcher's to refuse: which agents there are is not in the file.
 	Clients []JobEntry
 	Gather  Gather
+	// FleetRate bounds what all clients of a run write in a second together; 0 is no bound. It is divided over
+	// their consumers, which have no rates of their own then.
+	FleetRate Rate
 	// Assert is what each run must keep.
 	Assert []assertion.Assertion
 	// Repeat is how many runs there are, one after the other; at least 1.
@@ -54,6 +58,8 @@ const (
 	MaxJobEntries = 256
 	MaxRepeat     = 1000
 	maxJobAgents  = 1024
+	// maxFleet is how many times as much as a consumer a fleet may write.
+	maxFleet = 1000
 )
 
 // LoadJob returns the job that a YAML file describes. The error is of type Problems and holds
@@ -120,6 +126,10 @@ func (j *Job) fields(parts *jobParts) []field {
 	}
 	fields = append(fields, j.Gather.fields()...)
 	return append(fields,
+		sizeField("fleet_rate.bytes", &j.FleetRate.Bytes, 0, 0, maxFleet*workload.MaxRateBytes,
+			"Most bytes that all clients of a run write in a second together; 0 is no limit."),
+		amountField("fleet_rate.chunks", &j.FleetRate.Chunks, 0, 0, maxFleet*workload.MaxRateChunks,
+			"Most chunks that all clients of a run write in a second together; 0 is no limit."),
 		assertField(&j.Assert),
 		countField("repeat", &j.Repeat, 1, 1, MaxRepeat, "How many runs there are, one after the other."),
 		durationField("pause", &j.Pause, 0, 0, 24*time.Hour, "Time between two runs."),
@@ -186,6 +196,7 @@ func (j *Job) check(l *loader) {
 		l.problem(at, "clients", "has no entries; say which agents start a client, as in [{on: all}]")
 	}
 	j.Gather.check(l)
+	j.checkFleetRate(l)
 	if at, given := l.origins["join"]; given && j.Join == JoinNow && j.Gather.Timeout > 0 &&
 		j.Gather.IfShort == IfShortAbort && !l.broken["gather.timeout"] && !l.broken["gather.if_short"] {
 		l.report(at, "join", "lets those begin later that come later, and gather.if_short ends a run without them; "+
@@ -193,5 +204,43 @@ func (j *Job) check(l *loader) {
 	}
 	if at, given := l.origins["pause"]; given && j.Pause > 0 && j.Repeat == 1 && !l.broken["repeat"] {
 		l.report(at, "pause", "is between two runs, and there is one; set repeat, too, as in 5")
+	}
+}
+
+// checkFleetRate reports what sets a rate beside the one that all clients have together, and one that leaves
+// a consumer nothing.
+func (j *Job) checkFleetRate(l *loader) {
+	if j.FleetRate == (Rate{}) || l.broken["fleet_rate.bytes"] || l.broken["fleet_rate.chunks"] {
+		return
+	}
+	key := "fleet_rate.bytes"
+	if j.FleetRate.Bytes == 0 {
+		key = "fleet_rate.chunks"
+	}
+	at, consumers := l.origins[key], 0
+	for i, e := range j.Clients {
+		c := e.Load.Settings
+		consumers += max(e.Agents, 1) * c.ConsumerCount
+		set := ""
+		for _, one := range c.Consumers() {
+			if one.Rate != (Rate{}) {
+				set = "rate"
+			}
+		}
+		if len(c.Stages) > 0 {
+			set = "stages"
+		}
+		if set != "" {
+			l.report(at, key, fmt.Sprintf("sets how fast all clients write together, and the load of clients[%d] "+
+				"(line %d) has %s of its own; leave one of them out", i, e.Line, set))
+		}
+	}
+	if n := uint64(consumers); j.FleetRate.Bytes > 0 && uint64(j.FleetRate.Bytes) < n {
+		l.report(l.origins["fleet_rate.bytes"], "fleet_rate.bytes", fmt.Sprintf("is less than a byte a second for "+
+			"each of %d consumers; use more", n))
+	}
+	if at := l.origins["fleet_rate.chunks"]; j.FleetRate.Chunks > 0 && j.FleetRate.Chunks*1000 < float64(consumers) {
+		l.report(at, "fleet_rate.chunks", fmt.Sprintf("is less than a chunk in 1000 seconds for each of %d consumers; "+
+			"use more", consumers))
 	}
 }

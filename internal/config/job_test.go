@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	jobKeys  = "job, clients, load, gather, assert, repeat, pause, join"
+	jobKeys  = "job, clients, load, gather, fleet_rate, assert, repeat, pause, join"
 	loadKeys = "runtime, total_size, stop_when, ramp, warmup, stages, consumer_count, " + consumerKeys +
 		", consumers, keep, stall_after, heartbeat, monitor, progress"
 	targets = "all, labels as in {rack: a3}, or a name as in {name: host-7}"
@@ -70,6 +70,20 @@ func TestJobRefuses(t *testing.T) {
 			"3: clients: is a map; it must be a list of entries, as in [{on: all}]"},
 		{"too many entries", "job: a\nload: {path: /p}\nclients: [" + strings.Repeat("{on: all},", 257) + "]",
 			"3: clients: has 257 entries; use at most 256"},
+
+		{"a fleet's rate beside that of an entry", "job: a\nload: {path: /p}\nclients:\n- {on: all, load: {rate: " +
+			"{chunks: 3}}}\nfleet_rate: {bytes: 1GiB}", "5: fleet_rate.bytes: sets how fast all clients write " +
+			"together, and the load of clients[0] (line 4) has rate of its own; leave one of them out"},
+		{"a fleet's rate beside that of a consumer", "job: a\nload: {path: /p}\nclients:\n- {on: all, load: {" +
+			"consumers: [{rate: {chunks: 3}}]}}\nfleet_rate: {chunks: 7}", "5: fleet_rate.chunks: sets how fast all " +
+			"clients write together, and the load of clients[0] (line 4) has rate of its own; leave one of them out"},
+		{"a fleet's rate and stages", "job: a\nload: {path: /p, stages: [{name: a, duration: 1s}]}\nclients: " +
+			"[{on: all}]\nfleet_rate: {chunks: 7}", "4: fleet_rate.chunks: sets how fast all clients write together, " +
+			"and the load of clients[0] (line 3) has stages of its own; leave one of them out"},
+		{"less than a byte each", good + "fleet_rate: {bytes: 1B}", "4: fleet_rate.bytes: is less than a byte a " +
+			"second for each of 2 consumers; use more"},
+		{"next to no chunks", good + "fleet_rate: {chunks: 0.001}", "4: fleet_rate.chunks: is less than a chunk in " +
+			"1000 seconds for each of 2 consumers; use more"},
 
 		// The rest.
 		{"assert", good + "assert:\n- p99 < 50ms for 10s\n- p99 < 5", `6: assert[1]: "p99 < 5": at character 7: "5" ` +

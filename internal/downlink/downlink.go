@@ -3,7 +3,7 @@
 // while the client is.
 //
 // It is bounded by merging: of acknowledgements, which are cumulative, only the
-// newest waits, and of Welcome, Begin, StageBegin, Drain and Finish one each. What an agent is to do about
+// newest waits, and of Welcome, Begin, StageBegin, RateShare, Drain and Finish one each. What an agent is to do about
 // its tasks waits in order, one frame for each Task and each StopTask, and so many at most. So whoever puts
 // a frame never waits for whoever reads.
 //
@@ -33,6 +33,7 @@ type Queue struct {
 	beginAt time.Time              // guarded by mu; the moment that begin names
 	stage   *bulkheadv1.StageBegin // guarded by mu
 	stageAt time.Time              // guarded by mu; the moment that stage names
+	share   *bulkheadv1.RateShare  // guarded by mu
 	drain   *bulkheadv1.Drain      // guarded by mu
 	drainBy time.Time              // guarded by mu; when the time that drain gives is over
 	finish  *bulkheadv1.Finish     // guarded by mu
@@ -52,7 +53,7 @@ func New() *Queue { return &Queue{ready: make(chan struct{}, 1)} }
 func NewOwn() *Queue { return &Queue{ready: make(chan struct{}, 1), own: true} }
 
 // Put adds a frame. A second Welcome, Begin, StageBegin, Drain or Finish, or a second Task or StopTask of
-// one id, replaces one that still waits; an Ack never goes back. Of too many about tasks the oldest is
+// one id, replaces one that still waits; an Ack and a RateShare never go back. Of too many about tasks the oldest is
 // dropped that only asks, or else the oldest. Frames after a Finish was taken, and Open frames, are dropped.
 func (q *Queue) Put(f *bulkheadv1.SupervisorFrame) {
 	q.mu.Lock()
@@ -72,6 +73,10 @@ func (q *Queue) Put(f *bulkheadv1.SupervisorFrame) {
 		q.begin, q.beginAt = f.Begin, time.Now().Add(time.Duration(f.Begin.GetInNano()))
 	case *bulkheadv1.SupervisorFrame_StageBegin:
 		q.stage, q.stageAt = f.StageBegin, time.Now().Add(time.Duration(f.StageBegin.GetInNano()))
+	case *bulkheadv1.SupervisorFrame_RateShare:
+		if q.share == nil || q.share.Division < f.RateShare.GetDivision() {
+			q.share = f.RateShare
+		}
 	case *bulkheadv1.SupervisorFrame_Drain:
 		q.drain, q.drainBy = f.Drain, time.Now().Add(time.Duration(f.Drain.GetWithinNano()))
 	case *bulkheadv1.SupervisorFrame_Finish:
@@ -117,8 +122,8 @@ func taskOf(f *bulkheadv1.SupervisorFrame) []byte {
 // however many frames wait. Frames that were put before anybody looked have theirs too.
 func (q *Queue) Ready() <-chan struct{} { return q.ready }
 
-// Take takes the next frame: Welcome before Ack before Begin before StageBegin before Drain before those
-// about tasks before Finish. It returns nil if none waits.
+// Take takes the next frame: Welcome before Ack before Begin before StageBegin before RateShare before Drain
+// before those about tasks before Finish. It returns nil if none waits.
 func (q *Queue) Take() *bulkheadv1.SupervisorFrame {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -136,6 +141,8 @@ func (q *Queue) Take() *bulkheadv1.SupervisorFrame {
 		left := &bulkheadv1.StageBegin{Stage: q.stage.GetStage(), AtElapsedNano: q.stage.GetAtElapsedNano(),
 			InNano: max(0, int64(time.Until(q.stageAt)))}
 		f.Frame, q.stage = &bulkheadv1.SupervisorFrame_StageBegin{StageBegin: left}, nil
+	case q.share != nil:
+		f.Frame, q.share = &bulkheadv1.SupervisorFrame_RateShare{RateShare: q.share}, nil
 	case q.drain != nil:
 		f.Frame, q.drain = &bulkheadv1.SupervisorFrame_Drain{Drain: q.remaining()}, nil
 	case len(q.tasks) > 0:

@@ -14,7 +14,7 @@ import (
 // supervisor and handler.
 const (
 	Version        = 1
-	Minor          = 6
+	Minor          = 7
 	RecordMinor    = 1
 	HandlerVersion = 1
 )
@@ -31,6 +31,8 @@ const (
 	MinorStages = 5
 	// MinorTogether has stages that begin for all clients together.
 	MinorTogether = 6
+	// MinorShare has the shares of a fleet's rate.
+	MinorShare = 7
 	// RecordMinorLoss has lost_acknowledged and torn_damaged.
 	RecordMinorLoss = 1
 )

@@ -50,6 +50,8 @@ type Run interface {
 	Joined(name string) bool
 	// Joins makes durable that an agent joins the run.
 	Joins(*bulkheadv1.JobClient) error
+	// Latecomers returns the agents that have joined it, of a supervisor before this one too.
+	Latecomers() []*bulkheadv1.JobClient
 	// Drain ends the run, and not the supervisor.
 	Drain(reason string, byOperator bool)
 	// Over is closed when the run is over and reported; ExitStatus and EndedByOperator are for after that.
@@ -90,6 +92,7 @@ type runner struct {
 type share struct {
 	agent  fleet.Agent
 	entry  int
+	weight uint32 // how many consumers its load has
 	task   *bulkheadv1.Task
 	told   *bulkheadv1.TaskReport // the last that was told
 	times  int                    // it was told
@@ -119,7 +122,10 @@ func (r *runner) do(ctx context.Context, k *kept, under *underWay, earlier *bulk
 		if why := k.now().GetEnded(); why != "" {
 			under.run.Drain(why, true)
 		}
-		if over, err := r.once(ctx, k, under.run, sharesOf(k.job, under.started), n); over || err != nil {
+		shares := append(sharesOf(k.job, under.started.GetClients(), false),
+			sharesOf(k.job, under.run.Latecomers(), true)...)
+		setLoads(k.job, shares)
+		if over, err := r.once(ctx, k, under.run, shares, n); over || err != nil {
 			return err
 		}
 	}
@@ -208,8 +214,9 @@ func (r *runner) able(ctx context.Context, j *bulkheadv1.Job, entries []config.J
 		return nil, err
 	}
 	for i := range shares {
-		shares[i].task.Load, shares[i].task.Job = j.GetClients()[shares[i].entry].GetLoad(), j.GetName()
+		shares[i].task.Job = j.GetName()
 	}
+	setLoads(j, shares)
 	if v := versionsOf(r.Version, shares); v != nil {
 		r.tell(&bulkheadv1.JobEvent{Event: &bulkheadv1.JobEvent_Versions{Versions: v}})
 	}

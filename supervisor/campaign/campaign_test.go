@@ -267,7 +267,8 @@ type openRun struct {
 
 func (r *openRun) Joined(string) bool { return false }
 
-func (r *openRun) Joins(*bulkheadv1.JobClient) error { r.joins++; return nil }
+func (r *openRun) Latecomers() []*bulkheadv1.JobClient { return nil }
+func (r *openRun) Joins(*bulkheadv1.JobClient) error   { r.joins++; return nil }
 
 // Agents that come under one name after the other while a run goes on that others may join are no more
 // than there can be at a time.

@@ -94,7 +94,7 @@ func (k *kept) event(n uint32, id, dir string) *bulkheadv1.JobRun {
 // startedOf returns what is recorded of a run of a job: what the job is, and who does what.
 func startedOf(k *kept, shares []share, n uint32) *bulkheadv1.JobStarted {
 	started := &bulkheadv1.JobStarted{Name: k.job.GetName(), Text: k.job.GetText(), Number: n,
-		Of: k.of(), JobId: k.id}
+		Of: k.of(), JobId: k.id, FleetRate: k.job.GetFleetRate()}
 	for _, s := range shares {
 		started.Clients = append(started.Clients, s.client())
 	}
@@ -104,21 +104,21 @@ func startedOf(k *kept, shares []share, n uint32) *bulkheadv1.JobStarted {
 // client returns a share as the journal has it.
 func (s *share) client() *bulkheadv1.JobClient {
 	return &bulkheadv1.JobClient{Agent: s.agent.Name, Client: s.task.GetClientName(), Entry: uint32(s.entry),
-		TaskId: s.task.GetTaskId(), Identity: s.agent.Who, GivesId: s.agent.GivesIDs}
+		TaskId: s.task.GetTaskId(), Identity: s.agent.Who, GivesId: s.agent.GivesIDs, Consumers: s.weight}
 }
 
-// sharesOf returns what agents had to do as the journal has it. Each is known by its name until it comes.
-func sharesOf(j *bulkheadv1.Job, started *bulkheadv1.JobStarted) []share {
+// sharesOf returns what agents had to do as the journal has it, be they late or not. Each is known by its name
+// until it comes.
+func sharesOf(j *bulkheadv1.Job, clients []*bulkheadv1.JobClient, late bool) []share {
 	var shares []share
-	for _, c := range started.GetClients() {
+	for _, c := range clients {
 		if int(c.GetEntry()) >= len(j.GetClients()) {
 			continue
 		}
 		shares = append(shares, share{agent: fleet.Agent{Name: c.GetAgent(), Who: c.GetIdentity(), Since: time.Now()},
-			sent: time.Now(), entry: int(c.GetEntry()),
+			sent: time.Now(), entry: int(c.GetEntry()), late: late,
 			spent: len(c.GetTaskId()) == 0, // of a version that did not keep it
-			task: &bulkheadv1.Task{TaskId: c.GetTaskId(), ClientName: c.GetClient(), Job: j.GetName(),
-				Load: j.GetClients()[c.GetEntry()].GetLoad()}})
+			task:  &bulkheadv1.Task{TaskId: c.GetTaskId(), ClientName: c.GetClient(), Job: j.GetName()}})
 	}
 	return shares
 }
@@ -149,11 +149,12 @@ func (r *runner) latecomers(run Run, j *bulkheadv1.Job, entries []config.JobEntr
 		if mine < 0 {
 			continue
 		}
-		s := share{agent: a, entry: mine, late: true, task: &bulkheadv1.Task{ClientName: a.Name, Job: j.GetName(),
-			Load: j.GetClients()[mine].GetLoad()}}
+		shares = append(shares, share{agent: a, entry: mine, late: true,
+			task: &bulkheadv1.Task{ClientName: a.Name, Job: j.GetName()}})
+		s := &shares[len(shares)-1]
+		setLoad(j, s, consumersOf(j, shares))
 		s.become(true)
-		r.sendOne(&s)
-		shares = append(shares, s)
+		r.sendOne(s)
 	}
 	for i := range shares {
 		s := &shares[i]

@@ -32,8 +32,10 @@ var files = [...]string{File, OldFile}
 const (
 	magic = "BHCP"
 	// version is that of the form and of the fold: a checkpoint of another is not used, but for those from
-	// oldest on, which lack nothing but what olderThan looks for.
-	version = 8
+	// oldest on, which lack nothing but what olderThan looks for, and, before version 9, the agents that have
+	// joined a run while it went on.
+	version = 9
+	staged  = 8
 	oldest  = 6
 	// maxPayload bounds a frame: a session is its client's Hello, and little more.
 	maxPayload = 2 * journal.MaxRecordBytes
@@ -123,8 +125,8 @@ func decode(r io.Reader, size int64) (*Past, journal.Mark, error) {
 			return nil, journal.Mark{}, err
 		}
 		s, err := past.sessionOf(&one)
-		if err == nil && v < version {
-			err = s.olderThan(version)
+		if err == nil && v < staged {
+			err = s.olderThan(staged)
 		}
 		if err != nil {
 			return nil, journal.Mark{}, err

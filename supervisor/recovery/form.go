@@ -28,7 +28,7 @@ func (r *Past) form(at journal.Mark) *bulkheadv1.Checkpoint {
 		DigestSeed: r.seed, Sessions: uint32(len(r.Sessions)),
 		Gather: proto.CloneOf(r.Gather), Gathered: proto.CloneOf(r.Gathered), FirstCameNano: int64(r.FirstCame),
 		WaitClientsNano: int64(r.WaitClients), WaitEnded: r.WaitEnded,
-		Assertions: slices.Clone(r.Assertions),
+		Assertions: slices.Clone(r.Assertions), Rate: proto.CloneOf(r.Rate),
 		Clock: &bulkheadv1.CheckpointClock{
 			BootId: r.Clock.Boot, TimeUnixNano: r.Clock.Wall, ElapsedNano: r.Clock.Elapsed,
 			PassedNano: int64(r.Clock.Passed), DownNano: int64(r.Clock.Down),
@@ -40,6 +40,9 @@ func (r *Past) form(at journal.Mark) *bulkheadv1.Checkpoint {
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Stages)) {
 		c.Stages = append(c.Stages, proto.CloneOf(r.Stages[name]))
+	}
+	for _, j := range r.Joined {
+		c.Joined = append(c.Joined, proto.CloneOf(j))
 	}
 	for _, b := range r.Breaches {
 		c.Breached = append(c.Breached, &bulkheadv1.AssertionBreached{Assertion: b.Assertion, Value: b.Value,
@@ -62,7 +65,7 @@ func pastOf(c *bulkheadv1.Checkpoint) (*Past, journal.Mark) {
 	r.Restarts, r.Accepted, r.Refused, r.Shed = int(c.GetRestarts()), c.GetAccepted(), c.GetRefused(), c.GetShed()
 	r.Gather, r.Gathered, r.FirstCame = c.GetGather(), c.GetGathered(), time.Duration(c.GetFirstCameNano())
 	r.WaitClients, r.WaitEnded = time.Duration(c.GetWaitClientsNano()), c.GetWaitEnded()
-	r.Assertions = c.GetAssertions()
+	r.Assertions, r.Rate, r.Joined = c.GetAssertions(), c.GetRate(), c.GetJoined()
 	for _, s := range c.GetStages() {
 		r.Stages[s.GetStage()] = s
 	}

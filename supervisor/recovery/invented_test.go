@@ -70,7 +70,16 @@ func (v *inventor) step() {
 
 // run adds a record of the run, or a session.
 func (v *inventor) run() {
-	switch v.IntN(12) {
+	switch v.IntN(14) {
+	case 13:
+		v.say(&bulkheadv1.Record{Entry: &bulkheadv1.Record_RateDivided{RateDivided: &bulkheadv1.RateDivided{
+			Division: 1 + v.Uint32N(3), Rate: &bulkheadv1.FleetRate{BytesPerSecond: v.Uint64N(9),
+				ChunksPerSecond: v.Float64()}, Parts: []*bulkheadv1.RatePart{{Client: "a client", Consumers: 1,
+				BytesPerSecond: v.Uint64N(9), ChunksPerSecond: v.Float64()}}}}})
+	case 12:
+		v.say(&bulkheadv1.Record{Entry: &bulkheadv1.Record_JobJoined{JobJoined: &bulkheadv1.JobJoined{
+			Client: &bulkheadv1.JobClient{Agent: "late", Client: "late", Entry: v.Uint32N(2), TaskId: []byte{1},
+				Consumers: v.Uint32N(3), Identity: v.identity(), GivesId: v.IntN(2) == 0}}}})
 	case 11:
 		v.say(&bulkheadv1.Record{Entry: &bulkheadv1.Record_StageGathered{StageGathered: &bulkheadv1.StageGathered{
 			Stage: []string{"fill", "peak"}[v.IntN(2)], How: bulkheadv1.GatherEnd(v.IntN(3)),

@@ -34,6 +34,10 @@ type Past struct {
 	Gathered *bulkheadv1.GatherEnded
 	// Stages is what was decided last of each stage for which clients wait for each other, by name.
 	Stages map[string]*bulkheadv1.StageGathered
+	// Rate is the last division of the fleet's rate, nil for none, and Joined are the agents that have joined
+	// the run while it went on.
+	Rate   *bulkheadv1.RateDivided
+	Joined []*bulkheadv1.JobClient
 	// FirstCame is when the first client came, in time that a supervisor was there for; 0 for none.
 	FirstCame time.Duration
 	// WaitClients is how long the run waits for clients, 0 for ever, and WaitEnded says that it waits
@@ -212,6 +216,10 @@ func (r *Past) Add(rec *bulkheadv1.Record) error {
 		r.Gathered = e.GatherEnded
 	case *bulkheadv1.Record_StageGathered:
 		r.Stages[e.StageGathered.GetStage()] = e.StageGathered
+	case *bulkheadv1.Record_RateDivided:
+		r.Rate = e.RateDivided
+	case *bulkheadv1.Record_JobJoined:
+		r.Joined = append(r.Joined, e.JobJoined.GetClient())
 	case *bulkheadv1.Record_WaitEnded:
 		r.WaitEnded = true
 	case *bulkheadv1.Record_SessionOpened:

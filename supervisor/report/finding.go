@@ -38,6 +38,8 @@ const (
 	FindingWindow = "common_window"
 	// FindingStages is of clients that were not in the same stages at the same time, or do not have them.
 	FindingStages = "stages"
+	// FindingFleetRate is of clients that did not write what they were to write together, or more.
+	FindingFleetRate = "fleet_rate"
 	// FindingAssertion is of a threshold that was not kept while the run went on.
 	FindingAssertion = "assertion"
 	// FindingVersions is of programs that are not all of one version.

@@ -112,6 +112,8 @@ type Run struct {
 	Gather *Gather `json:"gather,omitempty"`
 	// Job is the job that the run was begun for; absent for none.
 	Job *Job `json:"job,omitempty"`
+	// FleetRate is what the clients of the job may write together; absent for no limit.
+	FleetRate *FleetRate `json:"fleet_rate,omitempty"`
 	// Assertions are what the run was to keep; absent for nothing.
 	Assertions       []Assertion `json:"assertions,omitempty"`
 	LingerNano       int64       `json:"linger_nano"`
@@ -294,6 +296,38 @@ type Job struct {
 	File string `json:"file"`
 	// Text is which job and run it is, and the agents' names, in one line.
 	Text string `json:"text"`
+}
+
+// MaxDivisions is the most divisions that a FleetRate lists.
+const MaxDivisions = 1000
+
+// FleetRate is the rate that the clients of a run of a job have together, and how it was divided.
+type FleetRate struct {
+	// BytesPerSecond and ChunksPerSecond are what was asked for; 0 is no limit.
+	BytesPerSecond  uint64  `json:"bytes_per_second"`
+	ChunksPerSecond float64 `json:"chunks_per_second"`
+	// ReachedBytesPerSecond and ReachedChunksPerSecond are what was written in the common window; null where
+	// that has no figures.
+	ReachedBytesPerSecond  *uint64  `json:"reached_bytes_per_second"`
+	ReachedChunksPerSecond *float64 `json:"reached_chunks_per_second"`
+	// Divisions are how it was divided, in order, the first ones.
+	Divisions        []RateDivision `json:"divisions"`
+	DivisionsLeftOut uint64         `json:"divisions_left_out"`
+	// Text is all that in one line.
+	Text string `json:"text"`
+}
+
+// RateDivision is how a fleet's rate was divided from a moment on.
+type RateDivision struct {
+	// Division is its number, from 1.
+	Division uint32 `json:"division"`
+	At       Stamp  `json:"at"`
+	// Clients and Consumers are how many had a part in it.
+	Clients   int    `json:"clients"`
+	Consumers uint64 `json:"consumers"`
+	// Came and Gone are who had a part that had none before, and the other way round, the first ones of each.
+	Came []string `json:"came"`
+	Gone []string `json:"gone"`
 }
 
 // JobClient is what an agent does in a run of a job.

@@ -110,6 +110,7 @@ var IsText = map[protoreflect.FullName]bool{
 	"bulkhead.v1.JobStarted.text":             false,
 	"bulkhead.v1.JobClient.agent":             false,
 	"bulkhead.v1.JobClient.client":            false,
+	"bulkhead.v1.RatePart.client":             false,
 	"bulkhead.v1.JobStarted.job_id":           false,
 	"bulkhead.v1.RunStarted.assertions":       false,
 	"bulkhead.v1.AssertionBreached.assertion": false,

@@ -54,7 +54,11 @@ type Checkpoint struct {
 	WaitClientsNano int64 `protobuf:"varint,63,opt,name=wait_clients_nano,json=waitClientsNano,proto3" json:"wait_clients_nano,omitempty"`
 	WaitEnded       bool  `protobuf:"varint,64,opt,name=wait_ended,json=waitEnded,proto3" json:"wait_ended,omitempty"`
 	// The last of each stage.
-	Stages        []*StageGathered `protobuf:"bytes,65,rep,name=stages,proto3" json:"stages,omitempty"`
+	Stages []*StageGathered `protobuf:"bytes,65,rep,name=stages,proto3" json:"stages,omitempty"`
+	// The last division of a fleet's rate; unset for none.
+	Rate *RateDivided `protobuf:"bytes,160,opt,name=rate,proto3" json:"rate,omitempty"`
+	// The agents that have joined the run while it went on.
+	Joined        []*JobClient `protobuf:"bytes,161,rep,name=joined,proto3" json:"joined,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -247,6 +251,20 @@ func (x *Checkpoint) GetWaitEnded() bool {
 func (x *Checkpoint) GetStages() []*StageGathered {
 	if x != nil {
 		return x.Stages
+	}
+	return nil
+}
+
+func (x *Checkpoint) GetRate() *RateDivided {
+	if x != nil {
+		return x.Rate
+	}
+	return nil
+}
+
+func (x *Checkpoint) GetJoined() []*JobClient {
+	if x != nil {
+		return x.Joined
 	}
 	return nil
 }
@@ -1172,7 +1190,7 @@ var File_bulkhead_v1_checkpoint_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_checkpoint_proto_rawDesc = "" +
 	"\n" +
-	"\x1cbulkhead/v1/checkpoint.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x19bulkhead/v1/control.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/journal.proto\"\xf7\x06\n" +
+	"\x1cbulkhead/v1/checkpoint.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x19bulkhead/v1/control.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/journal.proto\"\xd7\a\n" +
 	"\n" +
 	"Checkpoint\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12*\n" +
@@ -1202,7 +1220,9 @@ const file_bulkhead_v1_checkpoint_proto_rawDesc = "" +
 	"\x11wait_clients_nano\x18? \x01(\x03R\x0fwaitClientsNano\x12\x1d\n" +
 	"\n" +
 	"wait_ended\x18@ \x01(\bR\twaitEnded\x122\n" +
-	"\x06stages\x18A \x03(\v2\x1a.bulkhead.v1.StageGatheredR\x06stages\"\x8c\x01\n" +
+	"\x06stages\x18A \x03(\v2\x1a.bulkhead.v1.StageGatheredR\x06stages\x12-\n" +
+	"\x04rate\x18\xa0\x01 \x01(\v2\x18.bulkhead.v1.RateDividedR\x04rate\x12/\n" +
+	"\x06joined\x18\xa1\x01 \x03(\v2\x16.bulkhead.v1.JobClientR\x06joined\"\x8c\x01\n" +
 	"\x0eCheckpointMark\x12\x18\n" +
 	"\asegment\x18\x01 \x01(\rR\asegment\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x14\n" +
@@ -1324,9 +1344,11 @@ var file_bulkhead_v1_checkpoint_proto_goTypes = []any{
 	(*GatherEnded)(nil),         // 10: bulkhead.v1.GatherEnded
 	(*AssertionBreached)(nil),   // 11: bulkhead.v1.AssertionBreached
 	(*StageGathered)(nil),       // 12: bulkhead.v1.StageGathered
-	(*Hello)(nil),               // 13: bulkhead.v1.Hello
-	(SessionState)(0),           // 14: bulkhead.v1.SessionState
-	(*Identity)(nil),            // 15: bulkhead.v1.Identity
+	(*RateDivided)(nil),         // 13: bulkhead.v1.RateDivided
+	(*JobClient)(nil),           // 14: bulkhead.v1.JobClient
+	(*Hello)(nil),               // 15: bulkhead.v1.Hello
+	(SessionState)(0),           // 16: bulkhead.v1.SessionState
+	(*Identity)(nil),            // 17: bulkhead.v1.Identity
 }
 var file_bulkhead_v1_checkpoint_proto_depIdxs = []int32{
 	2,  // 0: bulkhead.v1.Checkpoint.clock:type_name -> bulkhead.v1.CheckpointClock
@@ -1336,20 +1358,22 @@ var file_bulkhead_v1_checkpoint_proto_depIdxs = []int32{
 	10, // 4: bulkhead.v1.Checkpoint.gathered:type_name -> bulkhead.v1.GatherEnded
 	11, // 5: bulkhead.v1.Checkpoint.breached:type_name -> bulkhead.v1.AssertionBreached
 	12, // 6: bulkhead.v1.Checkpoint.stages:type_name -> bulkhead.v1.StageGathered
-	13, // 7: bulkhead.v1.CheckpointSession.hello:type_name -> bulkhead.v1.Hello
-	14, // 8: bulkhead.v1.CheckpointSession.state:type_name -> bulkhead.v1.SessionState
-	5,  // 9: bulkhead.v1.CheckpointSession.totals:type_name -> bulkhead.v1.CheckpointTotals
-	7,  // 10: bulkhead.v1.CheckpointSession.writes:type_name -> bulkhead.v1.CheckpointLatencies
-	8,  // 11: bulkhead.v1.CheckpointSession.digests:type_name -> bulkhead.v1.CheckpointDigests
-	15, // 12: bulkhead.v1.CheckpointSession.identity:type_name -> bulkhead.v1.Identity
-	7,  // 13: bulkhead.v1.CheckpointSession.reads:type_name -> bulkhead.v1.CheckpointLatencies
-	6,  // 14: bulkhead.v1.CheckpointTotals.beats:type_name -> bulkhead.v1.CheckpointBeats
-	6,  // 15: bulkhead.v1.CheckpointTotals.last_round:type_name -> bulkhead.v1.CheckpointBeats
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	13, // 7: bulkhead.v1.Checkpoint.rate:type_name -> bulkhead.v1.RateDivided
+	14, // 8: bulkhead.v1.Checkpoint.joined:type_name -> bulkhead.v1.JobClient
+	15, // 9: bulkhead.v1.CheckpointSession.hello:type_name -> bulkhead.v1.Hello
+	16, // 10: bulkhead.v1.CheckpointSession.state:type_name -> bulkhead.v1.SessionState
+	5,  // 11: bulkhead.v1.CheckpointSession.totals:type_name -> bulkhead.v1.CheckpointTotals
+	7,  // 12: bulkhead.v1.CheckpointSession.writes:type_name -> bulkhead.v1.CheckpointLatencies
+	8,  // 13: bulkhead.v1.CheckpointSession.digests:type_name -> bulkhead.v1.CheckpointDigests
+	17, // 14: bulkhead.v1.CheckpointSession.identity:type_name -> bulkhead.v1.Identity
+	7,  // 15: bulkhead.v1.CheckpointSession.reads:type_name -> bulkhead.v1.CheckpointLatencies
+	6,  // 16: bulkhead.v1.CheckpointTotals.beats:type_name -> bulkhead.v1.CheckpointBeats
+	6,  // 17: bulkhead.v1.CheckpointTotals.last_round:type_name -> bulkhead.v1.CheckpointBeats
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_checkpoint_proto_initOnce sync.Once

@@ -453,13 +453,13 @@ type Hello struct {
 	// Set only for a new session that continues one of a run that is over, or that the supervisor
 	// does not know.
 	Continues *Continuation `protobuf:"bytes,20,opt,name=continues,proto3" json:"continues,omitempty"`
-	// How far this version of the protocol has grown as the client knows it: 6 now, 0 in clients
+	// How far this version of the protocol has grown as the client knows it: 7 now, 0 in clients
 	// without this field. 2 adds HeartbeatMiss.gone and Progress.verify_errors, 3 adds
 	// Progress.unlink, ConsumerSpec.read with what readers do (Progress.read…), the fact Machine,
 	// and what a run that gathers needs: Welcome.gathers, Begin, Echo, Ready and Begun; 4 adds
 	// agents: Hello.agent, AgentReport, Task and StopTask; 5 adds stages: Workload.stages, the
 	// fact StageBegun and Progress.stage; 6 adds stages that begin together: the fact StageReady and
-	// StageBegin. A newer side may send what the older side does not know:
+	// StageBegin; 7 adds RateShare. A newer side may send what the older side does not know:
 	// fields and enum values, which are kept and passed on but not looked at; facts in a Message,
 	// which are as durable as others and counted in the report; and frames, which are ignored.
 	// None of it changes the meaning of what is known.
@@ -804,6 +804,7 @@ type ServerFrame struct {
 	//	*ServerFrame_Begin
 	//	*ServerFrame_Echo
 	//	*ServerFrame_StageBegin
+	//	*ServerFrame_RateShare
 	//	*ServerFrame_Task
 	//	*ServerFrame_StopTask
 	Frame         isServerFrame_Frame `protobuf_oneof:"frame"`
@@ -903,6 +904,15 @@ func (x *ServerFrame) GetStageBegin() *StageBegin {
 	return nil
 }
 
+func (x *ServerFrame) GetRateShare() *RateShare {
+	if x != nil {
+		if x, ok := x.Frame.(*ServerFrame_RateShare); ok {
+			return x.RateShare
+		}
+	}
+	return nil
+}
+
 func (x *ServerFrame) GetTask() *Task {
 	if x != nil {
 		if x, ok := x.Frame.(*ServerFrame_Task); ok {
@@ -953,6 +963,11 @@ type ServerFrame_StageBegin struct {
 	StageBegin *StageBegin `protobuf:"bytes,62,opt,name=stage_begin,json=stageBegin,proto3,oneof"`
 }
 
+type ServerFrame_RateShare struct {
+	// What the client may write of a rate that is divided over a fleet.
+	RateShare *RateShare `protobuf:"bytes,63,opt,name=rate_share,json=rateShare,proto3,oneof"`
+}
+
 type ServerFrame_Task struct {
 	// Of the two below, which an agent alone gets, a new one takes the place of one that still waits.
 	Task *Task `protobuf:"bytes,70,opt,name=task,proto3,oneof"`
@@ -973,6 +988,8 @@ func (*ServerFrame_Begin) isServerFrame_Frame() {}
 func (*ServerFrame_Echo) isServerFrame_Frame() {}
 
 func (*ServerFrame_StageBegin) isServerFrame_Frame() {}
+
+func (*ServerFrame_RateShare) isServerFrame_Frame() {}
 
 func (*ServerFrame_Task) isServerFrame_Frame() {}
 
@@ -1103,6 +1120,73 @@ func (x *StageBegin) GetAtElapsedNano() int64 {
 	return 0
 }
 
+// RateShare is what the client may write per second, all its consumers together, of the rate that the
+// clients of a job have together. It takes the place of an earlier one of a lower division, and of
+// ConsumerSpec's rates. It comes on each connection again, and a client that has none keeps to the last.
+// Since protocol_minor 7.
+type RateShare struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Number of the division, from 1.
+	Division uint32 `protobuf:"varint,1,opt,name=division,proto3" json:"division,omitempty"`
+	// 0 is no limit.
+	BytesPerSecond  uint64  `protobuf:"varint,2,opt,name=bytes_per_second,json=bytesPerSecond,proto3" json:"bytes_per_second,omitempty"`
+	ChunksPerSecond float64 `protobuf:"fixed64,3,opt,name=chunks_per_second,json=chunksPerSecond,proto3" json:"chunks_per_second,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *RateShare) Reset() {
+	*x = RateShare{}
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RateShare) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RateShare) ProtoMessage() {}
+
+func (x *RateShare) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_collector_proto_init()
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RateShare.ProtoReflect.Descriptor instead.
+func (*RateShare) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *RateShare) GetDivision() uint32 {
+	if x != nil {
+		return x.Division
+	}
+	return 0
+}
+
+func (x *RateShare) GetBytesPerSecond() uint64 {
+	if x != nil {
+		return x.BytesPerSecond
+	}
+	return 0
+}
+
+func (x *RateShare) GetChunksPerSecond() float64 {
+	if x != nil {
+		return x.ChunksPerSecond
+	}
+	return 0
+}
+
 // Welcome accepts a client.
 type Welcome struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -1142,7 +1226,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1155,7 +1239,7 @@ func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_collector_proto_init()
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1168,7 +1252,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Welcome) GetRunId() string {
@@ -1281,7 +1365,7 @@ type Elsewhere struct {
 
 func (x *Elsewhere) Reset() {
 	*x = Elsewhere{}
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1294,7 +1378,7 @@ func (*Elsewhere) ProtoMessage() {}
 
 func (x *Elsewhere) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_collector_proto_init()
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1307,7 +1391,7 @@ func (x *Elsewhere) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Elsewhere.ProtoReflect.Descriptor instead.
 func (*Elsewhere) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Elsewhere) GetSupervisors() []string {
@@ -1346,7 +1430,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1359,7 +1443,7 @@ func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_collector_proto_init()
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1372,7 +1456,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Limits) GetMaxFrameBytes() uint32 {
@@ -1420,7 +1504,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1433,7 +1517,7 @@ func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_collector_proto_init()
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1446,7 +1530,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{11}
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -1468,7 +1552,7 @@ type Drain struct {
 
 func (x *Drain) Reset() {
 	*x = Drain{}
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1481,7 +1565,7 @@ func (*Drain) ProtoMessage() {}
 
 func (x *Drain) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_collector_proto_init()
-	mi := &file_bulkhead_v1_collector_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_collector_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1494,7 +1578,7 @@ func (x *Drain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drain.ProtoReflect.Descriptor instead.
 func (*Drain) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{12}
+	return file_bulkhead_v1_collector_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Drain) GetReason() string {
@@ -1562,7 +1646,7 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\x05after\x18\x03 \x01(\x04R\x05after\x12\x16\n" +
 	"\x06before\x18\x04 \x01(\x04R\x06before\"$\n" +
 	"\aGoodbye\x12\x19\n" +
-	"\blast_seq\x18\x01 \x01(\x04R\alastSeq\"\x8a\x03\n" +
+	"\blast_seq\x18\x01 \x01(\x04R\alastSeq\"\xc3\x03\n" +
 	"\vServerFrame\x120\n" +
 	"\awelcome\x18\x01 \x01(\v2\x14.bulkhead.v1.WelcomeH\x00R\awelcome\x12$\n" +
 	"\x03ack\x18\x02 \x01(\v2\x10.bulkhead.v1.AckH\x00R\x03ack\x12*\n" +
@@ -1570,7 +1654,9 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"\x05begin\x18< \x01(\v2\x12.bulkhead.v1.BeginH\x00R\x05begin\x12'\n" +
 	"\x04echo\x18= \x01(\v2\x11.bulkhead.v1.EchoH\x00R\x04echo\x12:\n" +
 	"\vstage_begin\x18> \x01(\v2\x17.bulkhead.v1.StageBeginH\x00R\n" +
-	"stageBegin\x12'\n" +
+	"stageBegin\x127\n" +
+	"\n" +
+	"rate_share\x18? \x01(\v2\x16.bulkhead.v1.RateShareH\x00R\trateShare\x12'\n" +
 	"\x04task\x18F \x01(\v2\x11.bulkhead.v1.TaskH\x00R\x04task\x124\n" +
 	"\tstop_task\x18G \x01(\v2\x15.bulkhead.v1.StopTaskH\x00R\bstopTaskB\a\n" +
 	"\x05frame\"H\n" +
@@ -1581,7 +1667,11 @@ const file_bulkhead_v1_collector_proto_rawDesc = "" +
 	"StageBegin\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\rR\x05stage\x12\x17\n" +
 	"\ain_nano\x18\x02 \x01(\x03R\x06inNano\x12&\n" +
-	"\x0fat_elapsed_nano\x18\x03 \x01(\x03R\ratElapsedNano\"\x82\x04\n" +
+	"\x0fat_elapsed_nano\x18\x03 \x01(\x03R\ratElapsedNano\"}\n" +
+	"\tRateShare\x12\x1a\n" +
+	"\bdivision\x18\x01 \x01(\rR\bdivision\x12(\n" +
+	"\x10bytes_per_second\x18\x02 \x01(\x04R\x0ebytesPerSecond\x12*\n" +
+	"\x11chunks_per_second\x18\x03 \x01(\x01R\x0fchunksPerSecond\"\x82\x04\n" +
 	"\aWelcome\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x1d\n" +
 	"\n" +
@@ -1665,7 +1755,7 @@ func file_bulkhead_v1_collector_proto_rawDescGZIP() []byte {
 }
 
 var file_bulkhead_v1_collector_proto_enumTypes [1]protoimpl.EnumInfo
-var file_bulkhead_v1_collector_proto_msgTypes [14]protoimpl.MessageInfo
+var file_bulkhead_v1_collector_proto_msgTypes [15]protoimpl.MessageInfo
 var file_bulkhead_v1_collector_proto_goTypes = []any{
 	(Reason)(0),          // 0: bulkhead.v1.Reason
 	(*ClientFrame)(nil),  // 1: bulkhead.v1.ClientFrame
@@ -1676,47 +1766,49 @@ var file_bulkhead_v1_collector_proto_goTypes = []any{
 	(*ServerFrame)(nil),  // 6: bulkhead.v1.ServerFrame
 	(*Begin)(nil),        // 7: bulkhead.v1.Begin
 	(*StageBegin)(nil),   // 8: bulkhead.v1.StageBegin
-	(*Welcome)(nil),      // 9: bulkhead.v1.Welcome
-	(*Elsewhere)(nil),    // 10: bulkhead.v1.Elsewhere
-	(*Limits)(nil),       // 11: bulkhead.v1.Limits
-	(*Ack)(nil),          // 12: bulkhead.v1.Ack
-	(*Drain)(nil),        // 13: bulkhead.v1.Drain
-	nil,                  // 14: bulkhead.v1.Hello.LabelsEntry
-	(*Batch)(nil),        // 15: bulkhead.v1.Batch
-	(*AgentReport)(nil),  // 16: bulkhead.v1.AgentReport
-	(*Workload)(nil),     // 17: bulkhead.v1.Workload
-	(Absence)(0),         // 18: bulkhead.v1.Absence
-	(*Agent)(nil),        // 19: bulkhead.v1.Agent
-	(*Task)(nil),         // 20: bulkhead.v1.Task
-	(*StopTask)(nil),     // 21: bulkhead.v1.StopTask
+	(*RateShare)(nil),    // 9: bulkhead.v1.RateShare
+	(*Welcome)(nil),      // 10: bulkhead.v1.Welcome
+	(*Elsewhere)(nil),    // 11: bulkhead.v1.Elsewhere
+	(*Limits)(nil),       // 12: bulkhead.v1.Limits
+	(*Ack)(nil),          // 13: bulkhead.v1.Ack
+	(*Drain)(nil),        // 14: bulkhead.v1.Drain
+	nil,                  // 15: bulkhead.v1.Hello.LabelsEntry
+	(*Batch)(nil),        // 16: bulkhead.v1.Batch
+	(*AgentReport)(nil),  // 17: bulkhead.v1.AgentReport
+	(*Workload)(nil),     // 18: bulkhead.v1.Workload
+	(Absence)(0),         // 19: bulkhead.v1.Absence
+	(*Agent)(nil),        // 20: bulkhead.v1.Agent
+	(*Task)(nil),         // 21: bulkhead.v1.Task
+	(*StopTask)(nil),     // 22: bulkhead.v1.StopTask
 }
 var file_bulkhead_v1_collector_proto_depIdxs = []int32{
 	3,  // 0: bulkhead.v1.ClientFrame.hello:type_name -> bulkhead.v1.Hello
-	15, // 1: bulkhead.v1.ClientFrame.batch:type_name -> bulkhead.v1.Batch
+	16, // 1: bulkhead.v1.ClientFrame.batch:type_name -> bulkhead.v1.Batch
 	5,  // 2: bulkhead.v1.ClientFrame.goodbye:type_name -> bulkhead.v1.Goodbye
 	2,  // 3: bulkhead.v1.ClientFrame.echo:type_name -> bulkhead.v1.Echo
-	16, // 4: bulkhead.v1.ClientFrame.agent_report:type_name -> bulkhead.v1.AgentReport
-	14, // 5: bulkhead.v1.Hello.labels:type_name -> bulkhead.v1.Hello.LabelsEntry
-	17, // 6: bulkhead.v1.Hello.workload:type_name -> bulkhead.v1.Workload
-	18, // 7: bulkhead.v1.Hello.absence:type_name -> bulkhead.v1.Absence
+	17, // 4: bulkhead.v1.ClientFrame.agent_report:type_name -> bulkhead.v1.AgentReport
+	15, // 5: bulkhead.v1.Hello.labels:type_name -> bulkhead.v1.Hello.LabelsEntry
+	18, // 6: bulkhead.v1.Hello.workload:type_name -> bulkhead.v1.Workload
+	19, // 7: bulkhead.v1.Hello.absence:type_name -> bulkhead.v1.Absence
 	4,  // 8: bulkhead.v1.Hello.continues:type_name -> bulkhead.v1.Continuation
-	19, // 9: bulkhead.v1.Hello.agent:type_name -> bulkhead.v1.Agent
-	9,  // 10: bulkhead.v1.ServerFrame.welcome:type_name -> bulkhead.v1.Welcome
-	12, // 11: bulkhead.v1.ServerFrame.ack:type_name -> bulkhead.v1.Ack
-	13, // 12: bulkhead.v1.ServerFrame.drain:type_name -> bulkhead.v1.Drain
+	20, // 9: bulkhead.v1.Hello.agent:type_name -> bulkhead.v1.Agent
+	10, // 10: bulkhead.v1.ServerFrame.welcome:type_name -> bulkhead.v1.Welcome
+	13, // 11: bulkhead.v1.ServerFrame.ack:type_name -> bulkhead.v1.Ack
+	14, // 12: bulkhead.v1.ServerFrame.drain:type_name -> bulkhead.v1.Drain
 	7,  // 13: bulkhead.v1.ServerFrame.begin:type_name -> bulkhead.v1.Begin
 	2,  // 14: bulkhead.v1.ServerFrame.echo:type_name -> bulkhead.v1.Echo
 	8,  // 15: bulkhead.v1.ServerFrame.stage_begin:type_name -> bulkhead.v1.StageBegin
-	20, // 16: bulkhead.v1.ServerFrame.task:type_name -> bulkhead.v1.Task
-	21, // 17: bulkhead.v1.ServerFrame.stop_task:type_name -> bulkhead.v1.StopTask
-	11, // 18: bulkhead.v1.Welcome.limits:type_name -> bulkhead.v1.Limits
-	1,  // 19: bulkhead.v1.CollectorService.Collect:input_type -> bulkhead.v1.ClientFrame
-	6,  // 20: bulkhead.v1.CollectorService.Collect:output_type -> bulkhead.v1.ServerFrame
-	20, // [20:21] is the sub-list for method output_type
-	19, // [19:20] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	9,  // 16: bulkhead.v1.ServerFrame.rate_share:type_name -> bulkhead.v1.RateShare
+	21, // 17: bulkhead.v1.ServerFrame.task:type_name -> bulkhead.v1.Task
+	22, // 18: bulkhead.v1.ServerFrame.stop_task:type_name -> bulkhead.v1.StopTask
+	12, // 19: bulkhead.v1.Welcome.limits:type_name -> bulkhead.v1.Limits
+	1,  // 20: bulkhead.v1.CollectorService.Collect:input_type -> bulkhead.v1.ClientFrame
+	6,  // 21: bulkhead.v1.CollectorService.Collect:output_type -> bulkhead.v1.ServerFrame
+	21, // [21:22] is the sub-list for method output_type
+	20, // [20:21] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_collector_proto_initOnce sync.Once
@@ -1746,6 +1838,7 @@ func file_bulkhead_v1_collector_proto_build() {
 		(*ServerFrame_Begin)(nil),
 		(*ServerFrame_Echo)(nil),
 		(*ServerFrame_StageBegin)(nil),
+		(*ServerFrame_RateShare)(nil),
 		(*ServerFrame_Task)(nil),
 		(*ServerFrame_StopTask)(nil),
 	}
@@ -1755,7 +1848,7 @@ func file_bulkhead_v1_collector_proto_build() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_collector_proto_rawDesc), len(file_bulkhead_v1_collector_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

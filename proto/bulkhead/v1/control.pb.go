@@ -392,7 +392,9 @@ type Job struct {
 	// What each run must keep, as in RunStarted.assertions.
 	Assertions []string `protobuf:"bytes,80,rep,name=assertions,proto3" json:"assertions,omitempty"`
 	// An agent that comes while a run goes on begins at once, and not with the next run.
-	JoinNow       bool `protobuf:"varint,60,opt,name=join_now,json=joinNow,proto3" json:"join_now,omitempty"`
+	JoinNow bool `protobuf:"varint,60,opt,name=join_now,json=joinNow,proto3" json:"join_now,omitempty"`
+	// What all clients may write together; unset for no limit.
+	FleetRate     *FleetRate `protobuf:"bytes,160,opt,name=fleet_rate,json=fleetRate,proto3" json:"fleet_rate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -491,6 +493,13 @@ func (x *Job) GetJoinNow() bool {
 	return false
 }
 
+func (x *Job) GetFleetRate() *FleetRate {
+	if x != nil {
+		return x.FleetRate
+	}
+	return nil
+}
+
 // JobEntry is what some agents are to do.
 type JobEntry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -503,7 +512,9 @@ type JobEntry struct {
 	// Task.load.
 	Load []byte `protobuf:"bytes,5,opt,name=load,proto3" json:"load,omitempty"`
 	// How many agents there must be at least; 0 is 1.
-	Agents        uint32 `protobuf:"varint,60,opt,name=agents,proto3" json:"agents,omitempty"`
+	Agents uint32 `protobuf:"varint,60,opt,name=agents,proto3" json:"agents,omitempty"`
+	// How many consumers the load has, by which its part of Job.fleet_rate is weighed; 0 is 1.
+	Consumers     uint32 `protobuf:"varint,160,opt,name=consumers,proto3" json:"consumers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -577,6 +588,13 @@ func (x *JobEntry) GetLoad() []byte {
 func (x *JobEntry) GetAgents() uint32 {
 	if x != nil {
 		return x.Agents
+	}
+	return 0
+}
+
+func (x *JobEntry) GetConsumers() uint32 {
+	if x != nil {
+		return x.Consumers
 	}
 	return 0
 }
@@ -3418,7 +3436,7 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\x03job\x18\x01 \x01(\v2\x10.bulkhead.v1.JobR\x03job\x12\x17\n" +
 	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12\x1b\n" +
 	"\twait_nano\x18\x03 \x01(\x03R\bwaitNano\x12\x15\n" +
-	"\x06job_id\x18< \x01(\tR\x05jobId\"\xa6\x02\n" +
+	"\x06job_id\x18< \x01(\tR\x05jobId\"\xde\x02\n" +
 	"\x03Job\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12/\n" +
 	"\aclients\x18\x02 \x03(\v2\x15.bulkhead.v1.JobEntryR\aclients\x12.\n" +
@@ -3431,14 +3449,17 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\n" +
 	"assertions\x18P \x03(\tR\n" +
 	"assertions\x12\x19\n" +
-	"\bjoin_now\x18< \x01(\bR\ajoinNow\"\xe6\x01\n" +
+	"\bjoin_now\x18< \x01(\bR\ajoinNow\x126\n" +
+	"\n" +
+	"fleet_rate\x18\xa0\x01 \x01(\v2\x16.bulkhead.v1.FleetRateR\tfleetRate\"\x85\x02\n" +
 	"\bJobEntry\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\rR\x04line\x12\x10\n" +
 	"\x03all\x18\x02 \x01(\bR\x03all\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x129\n" +
 	"\x06labels\x18\x04 \x03(\v2!.bulkhead.v1.JobEntry.LabelsEntryR\x06labels\x12\x12\n" +
 	"\x04load\x18\x05 \x01(\fR\x04load\x12\x16\n" +
-	"\x06agents\x18< \x01(\rR\x06agents\x1a9\n" +
+	"\x06agents\x18< \x01(\rR\x06agents\x12\x1d\n" +
+	"\tconsumers\x18\xa0\x01 \x01(\rR\tconsumers\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf7\x02\n" +
@@ -3782,71 +3803,73 @@ var file_bulkhead_v1_control_proto_goTypes = []any{
 	(*UpgradeRequest)(nil),      // 36: bulkhead.v1.UpgradeRequest
 	(*UpgradeResponse)(nil),     // 37: bulkhead.v1.UpgradeResponse
 	nil,                         // 38: bulkhead.v1.JobEntry.LabelsEntry
-	(*TaskReport)(nil),          // 39: bulkhead.v1.TaskReport
-	(*Certificate)(nil),         // 40: bulkhead.v1.Certificate
-	(*Sandbox)(nil),             // 41: bulkhead.v1.Sandbox
-	(*Allowance)(nil),           // 42: bulkhead.v1.Allowance
-	(*GatherMissing)(nil),       // 43: bulkhead.v1.GatherMissing
+	(*FleetRate)(nil),           // 39: bulkhead.v1.FleetRate
+	(*TaskReport)(nil),          // 40: bulkhead.v1.TaskReport
+	(*Certificate)(nil),         // 41: bulkhead.v1.Certificate
+	(*Sandbox)(nil),             // 42: bulkhead.v1.Sandbox
+	(*Allowance)(nil),           // 43: bulkhead.v1.Allowance
+	(*GatherMissing)(nil),       // 44: bulkhead.v1.GatherMissing
 }
 var file_bulkhead_v1_control_proto_depIdxs = []int32{
 	5,  // 0: bulkhead.v1.RunJobRequest.job:type_name -> bulkhead.v1.Job
 	6,  // 1: bulkhead.v1.Job.clients:type_name -> bulkhead.v1.JobEntry
-	38, // 2: bulkhead.v1.JobEntry.labels:type_name -> bulkhead.v1.JobEntry.LabelsEntry
-	12, // 3: bulkhead.v1.JobEvent.task:type_name -> bulkhead.v1.JobTask
-	13, // 4: bulkhead.v1.JobEvent.begun:type_name -> bulkhead.v1.JobRun
-	13, // 5: bulkhead.v1.JobEvent.ended:type_name -> bulkhead.v1.JobRun
-	14, // 6: bulkhead.v1.JobEvent.waits:type_name -> bulkhead.v1.JobWaits
-	9,  // 7: bulkhead.v1.JobEvent.versions:type_name -> bulkhead.v1.JobVersions
-	11, // 8: bulkhead.v1.JobEvent.over:type_name -> bulkhead.v1.JobOver
-	8,  // 9: bulkhead.v1.JobEvent.taken:type_name -> bulkhead.v1.JobTaken
-	10, // 10: bulkhead.v1.JobVersions.agents:type_name -> bulkhead.v1.JobVersion
-	39, // 11: bulkhead.v1.JobTask.report:type_name -> bulkhead.v1.TaskReport
-	29, // 12: bulkhead.v1.StatusResponse.sessions:type_name -> bulkhead.v1.SessionStatus
-	30, // 13: bulkhead.v1.StatusResponse.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
-	28, // 14: bulkhead.v1.StatusResponse.reserves:type_name -> bulkhead.v1.Reserve
-	1,  // 15: bulkhead.v1.StatusResponse.run_state:type_name -> bulkhead.v1.RunState
-	26, // 16: bulkhead.v1.StatusResponse.totals:type_name -> bulkhead.v1.SessionTotals
-	40, // 17: bulkhead.v1.StatusResponse.certificate:type_name -> bulkhead.v1.Certificate
-	41, // 18: bulkhead.v1.StatusResponse.sandbox:type_name -> bulkhead.v1.Sandbox
-	24, // 19: bulkhead.v1.StatusResponse.gather:type_name -> bulkhead.v1.GatherStatus
-	25, // 20: bulkhead.v1.StatusResponse.stage_waits:type_name -> bulkhead.v1.StageWait
-	22, // 21: bulkhead.v1.StatusResponse.agents:type_name -> bulkhead.v1.AgentStatus
-	30, // 22: bulkhead.v1.StatusResponse.read_calls:type_name -> bulkhead.v1.ChunkWrites
-	23, // 23: bulkhead.v1.StatusResponse.assertions:type_name -> bulkhead.v1.AssertionStatus
-	21, // 24: bulkhead.v1.StatusResponse.supervisors:type_name -> bulkhead.v1.SupervisorStatus
-	26, // 25: bulkhead.v1.StatusResponse.run_totals:type_name -> bulkhead.v1.SessionTotals
-	26, // 26: bulkhead.v1.SupervisorStatus.totals:type_name -> bulkhead.v1.SessionTotals
-	42, // 27: bulkhead.v1.AgentStatus.allowances:type_name -> bulkhead.v1.Allowance
-	39, // 28: bulkhead.v1.AgentStatus.task:type_name -> bulkhead.v1.TaskReport
-	0,  // 29: bulkhead.v1.AssertionStatus.state:type_name -> bulkhead.v1.AssertionState
-	43, // 30: bulkhead.v1.GatherStatus.missing:type_name -> bulkhead.v1.GatherMissing
-	24, // 31: bulkhead.v1.StageWait.gather:type_name -> bulkhead.v1.GatherStatus
-	27, // 32: bulkhead.v1.SessionTotals.counts:type_name -> bulkhead.v1.SessionCount
-	2,  // 33: bulkhead.v1.SessionCount.session_state:type_name -> bulkhead.v1.SessionState
-	3,  // 34: bulkhead.v1.Reserve.kind:type_name -> bulkhead.v1.ReserveKind
-	30, // 35: bulkhead.v1.SessionStatus.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
-	31, // 36: bulkhead.v1.SessionStatus.beats:type_name -> bulkhead.v1.Beats
-	2,  // 37: bulkhead.v1.SessionStatus.session_state:type_name -> bulkhead.v1.SessionState
-	30, // 38: bulkhead.v1.SessionStatus.read_calls:type_name -> bulkhead.v1.ChunkWrites
-	19, // 39: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
-	32, // 40: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
-	34, // 41: bulkhead.v1.ControlService.DrainClient:input_type -> bulkhead.v1.DrainClientRequest
-	36, // 42: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
-	4,  // 43: bulkhead.v1.ControlService.RunJob:input_type -> bulkhead.v1.RunJobRequest
-	15, // 44: bulkhead.v1.ControlService.Text:input_type -> bulkhead.v1.TextRequest
-	17, // 45: bulkhead.v1.ControlService.StopJob:input_type -> bulkhead.v1.StopJobRequest
-	20, // 46: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
-	33, // 47: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
-	35, // 48: bulkhead.v1.ControlService.DrainClient:output_type -> bulkhead.v1.DrainClientResponse
-	37, // 49: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
-	7,  // 50: bulkhead.v1.ControlService.RunJob:output_type -> bulkhead.v1.JobEvent
-	16, // 51: bulkhead.v1.ControlService.Text:output_type -> bulkhead.v1.TextPart
-	18, // 52: bulkhead.v1.ControlService.StopJob:output_type -> bulkhead.v1.StopJobResponse
-	46, // [46:53] is the sub-list for method output_type
-	39, // [39:46] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	39, // 2: bulkhead.v1.Job.fleet_rate:type_name -> bulkhead.v1.FleetRate
+	38, // 3: bulkhead.v1.JobEntry.labels:type_name -> bulkhead.v1.JobEntry.LabelsEntry
+	12, // 4: bulkhead.v1.JobEvent.task:type_name -> bulkhead.v1.JobTask
+	13, // 5: bulkhead.v1.JobEvent.begun:type_name -> bulkhead.v1.JobRun
+	13, // 6: bulkhead.v1.JobEvent.ended:type_name -> bulkhead.v1.JobRun
+	14, // 7: bulkhead.v1.JobEvent.waits:type_name -> bulkhead.v1.JobWaits
+	9,  // 8: bulkhead.v1.JobEvent.versions:type_name -> bulkhead.v1.JobVersions
+	11, // 9: bulkhead.v1.JobEvent.over:type_name -> bulkhead.v1.JobOver
+	8,  // 10: bulkhead.v1.JobEvent.taken:type_name -> bulkhead.v1.JobTaken
+	10, // 11: bulkhead.v1.JobVersions.agents:type_name -> bulkhead.v1.JobVersion
+	40, // 12: bulkhead.v1.JobTask.report:type_name -> bulkhead.v1.TaskReport
+	29, // 13: bulkhead.v1.StatusResponse.sessions:type_name -> bulkhead.v1.SessionStatus
+	30, // 14: bulkhead.v1.StatusResponse.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
+	28, // 15: bulkhead.v1.StatusResponse.reserves:type_name -> bulkhead.v1.Reserve
+	1,  // 16: bulkhead.v1.StatusResponse.run_state:type_name -> bulkhead.v1.RunState
+	26, // 17: bulkhead.v1.StatusResponse.totals:type_name -> bulkhead.v1.SessionTotals
+	41, // 18: bulkhead.v1.StatusResponse.certificate:type_name -> bulkhead.v1.Certificate
+	42, // 19: bulkhead.v1.StatusResponse.sandbox:type_name -> bulkhead.v1.Sandbox
+	24, // 20: bulkhead.v1.StatusResponse.gather:type_name -> bulkhead.v1.GatherStatus
+	25, // 21: bulkhead.v1.StatusResponse.stage_waits:type_name -> bulkhead.v1.StageWait
+	22, // 22: bulkhead.v1.StatusResponse.agents:type_name -> bulkhead.v1.AgentStatus
+	30, // 23: bulkhead.v1.StatusResponse.read_calls:type_name -> bulkhead.v1.ChunkWrites
+	23, // 24: bulkhead.v1.StatusResponse.assertions:type_name -> bulkhead.v1.AssertionStatus
+	21, // 25: bulkhead.v1.StatusResponse.supervisors:type_name -> bulkhead.v1.SupervisorStatus
+	26, // 26: bulkhead.v1.StatusResponse.run_totals:type_name -> bulkhead.v1.SessionTotals
+	26, // 27: bulkhead.v1.SupervisorStatus.totals:type_name -> bulkhead.v1.SessionTotals
+	43, // 28: bulkhead.v1.AgentStatus.allowances:type_name -> bulkhead.v1.Allowance
+	40, // 29: bulkhead.v1.AgentStatus.task:type_name -> bulkhead.v1.TaskReport
+	0,  // 30: bulkhead.v1.AssertionStatus.state:type_name -> bulkhead.v1.AssertionState
+	44, // 31: bulkhead.v1.GatherStatus.missing:type_name -> bulkhead.v1.GatherMissing
+	24, // 32: bulkhead.v1.StageWait.gather:type_name -> bulkhead.v1.GatherStatus
+	27, // 33: bulkhead.v1.SessionTotals.counts:type_name -> bulkhead.v1.SessionCount
+	2,  // 34: bulkhead.v1.SessionCount.session_state:type_name -> bulkhead.v1.SessionState
+	3,  // 35: bulkhead.v1.Reserve.kind:type_name -> bulkhead.v1.ReserveKind
+	30, // 36: bulkhead.v1.SessionStatus.chunk_writes:type_name -> bulkhead.v1.ChunkWrites
+	31, // 37: bulkhead.v1.SessionStatus.beats:type_name -> bulkhead.v1.Beats
+	2,  // 38: bulkhead.v1.SessionStatus.session_state:type_name -> bulkhead.v1.SessionState
+	30, // 39: bulkhead.v1.SessionStatus.read_calls:type_name -> bulkhead.v1.ChunkWrites
+	19, // 40: bulkhead.v1.ControlService.Status:input_type -> bulkhead.v1.StatusRequest
+	32, // 41: bulkhead.v1.ControlService.Drain:input_type -> bulkhead.v1.DrainRequest
+	34, // 42: bulkhead.v1.ControlService.DrainClient:input_type -> bulkhead.v1.DrainClientRequest
+	36, // 43: bulkhead.v1.ControlService.Upgrade:input_type -> bulkhead.v1.UpgradeRequest
+	4,  // 44: bulkhead.v1.ControlService.RunJob:input_type -> bulkhead.v1.RunJobRequest
+	15, // 45: bulkhead.v1.ControlService.Text:input_type -> bulkhead.v1.TextRequest
+	17, // 46: bulkhead.v1.ControlService.StopJob:input_type -> bulkhead.v1.StopJobRequest
+	20, // 47: bulkhead.v1.ControlService.Status:output_type -> bulkhead.v1.StatusResponse
+	33, // 48: bulkhead.v1.ControlService.Drain:output_type -> bulkhead.v1.DrainResponse
+	35, // 49: bulkhead.v1.ControlService.DrainClient:output_type -> bulkhead.v1.DrainClientResponse
+	37, // 50: bulkhead.v1.ControlService.Upgrade:output_type -> bulkhead.v1.UpgradeResponse
+	7,  // 51: bulkhead.v1.ControlService.RunJob:output_type -> bulkhead.v1.JobEvent
+	16, // 52: bulkhead.v1.ControlService.Text:output_type -> bulkhead.v1.TextPart
+	18, // 53: bulkhead.v1.ControlService.StopJob:output_type -> bulkhead.v1.StopJobResponse
+	47, // [47:54] is the sub-list for method output_type
+	40, // [40:47] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_control_proto_initOnce sync.Once

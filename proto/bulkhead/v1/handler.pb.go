@@ -230,6 +230,7 @@ type SupervisorFrame struct {
 	//	*SupervisorFrame_Signature
 	//	*SupervisorFrame_Begin
 	//	*SupervisorFrame_StageBegin
+	//	*SupervisorFrame_RateShare
 	//	*SupervisorFrame_Task
 	//	*SupervisorFrame_StopTask
 	Frame         isSupervisorFrame_Frame `protobuf_oneof:"frame"`
@@ -365,6 +366,15 @@ func (x *SupervisorFrame) GetStageBegin() *StageBegin {
 	return nil
 }
 
+func (x *SupervisorFrame) GetRateShare() *RateShare {
+	if x != nil {
+		if x, ok := x.Frame.(*SupervisorFrame_RateShare); ok {
+			return x.RateShare
+		}
+	}
+	return nil
+}
+
 func (x *SupervisorFrame) GetTask() *Task {
 	if x != nil {
 		if x, ok := x.Frame.(*SupervisorFrame_Task); ok {
@@ -437,6 +447,10 @@ type SupervisorFrame_StageBegin struct {
 	StageBegin *StageBegin `protobuf:"bytes,62,opt,name=stage_begin,json=stageBegin,proto3,oneof"`
 }
 
+type SupervisorFrame_RateShare struct {
+	RateShare *RateShare `protobuf:"bytes,63,opt,name=rate_share,json=rateShare,proto3,oneof"`
+}
+
 type SupervisorFrame_Task struct {
 	// Relayed to the agent.
 	Task *Task `protobuf:"bytes,70,opt,name=task,proto3,oneof"`
@@ -465,6 +479,8 @@ func (*SupervisorFrame_Signature) isSupervisorFrame_Frame() {}
 func (*SupervisorFrame_Begin) isSupervisorFrame_Frame() {}
 
 func (*SupervisorFrame_StageBegin) isSupervisorFrame_Frame() {}
+
+func (*SupervisorFrame_RateShare) isSupervisorFrame_Frame() {}
 
 func (*SupervisorFrame_Task) isSupervisorFrame_Frame() {}
 
@@ -1507,7 +1523,7 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\rProbeResponse\x12)\n" +
 	"\x10protocol_version\x18\x01 \x01(\rR\x0fprotocolVersion\x12\x10\n" +
 	"\x03pid\x18\x02 \x01(\x05R\x03pid\x12#\n" +
-	"\rconnection_id\x18\x03 \x01(\x04R\fconnectionId\"\xcd\x04\n" +
+	"\rconnection_id\x18\x03 \x01(\x04R\fconnectionId\"\x86\x05\n" +
 	"\x0fSupervisorFrame\x12'\n" +
 	"\x04open\x18\x01 \x01(\v2\x11.bulkhead.v1.OpenH\x00R\x04open\x120\n" +
 	"\awelcome\x18\x02 \x01(\v2\x14.bulkhead.v1.WelcomeH\x00R\awelcome\x12$\n" +
@@ -1519,7 +1535,9 @@ const file_bulkhead_v1_handler_proto_rawDesc = "" +
 	"\tsignature\x18\b \x01(\v2\x16.bulkhead.v1.SignatureH\x00R\tsignature\x12*\n" +
 	"\x05begin\x18< \x01(\v2\x12.bulkhead.v1.BeginH\x00R\x05begin\x12:\n" +
 	"\vstage_begin\x18> \x01(\v2\x17.bulkhead.v1.StageBeginH\x00R\n" +
-	"stageBegin\x12'\n" +
+	"stageBegin\x127\n" +
+	"\n" +
+	"rate_share\x18? \x01(\v2\x16.bulkhead.v1.RateShareH\x00R\trateShare\x12'\n" +
 	"\x04task\x18F \x01(\v2\x11.bulkhead.v1.TaskH\x00R\x04task\x124\n" +
 	"\tstop_task\x18G \x01(\v2\x15.bulkhead.v1.StopTaskH\x00R\bstopTaskB\a\n" +
 	"\x05frame\"\xe5\x02\n" +
@@ -1653,13 +1671,14 @@ var file_bulkhead_v1_handler_proto_goTypes = []any{
 	(*Drain)(nil),           // 19: bulkhead.v1.Drain
 	(*Begin)(nil),           // 20: bulkhead.v1.Begin
 	(*StageBegin)(nil),      // 21: bulkhead.v1.StageBegin
-	(*Task)(nil),            // 22: bulkhead.v1.Task
-	(*StopTask)(nil),        // 23: bulkhead.v1.StopTask
-	(*Limits)(nil),          // 24: bulkhead.v1.Limits
-	(Reason)(0),             // 25: bulkhead.v1.Reason
-	(*Hello)(nil),           // 26: bulkhead.v1.Hello
-	(*Goodbye)(nil),         // 27: bulkhead.v1.Goodbye
-	(*AgentReport)(nil),     // 28: bulkhead.v1.AgentReport
+	(*RateShare)(nil),       // 22: bulkhead.v1.RateShare
+	(*Task)(nil),            // 23: bulkhead.v1.Task
+	(*StopTask)(nil),        // 24: bulkhead.v1.StopTask
+	(*Limits)(nil),          // 25: bulkhead.v1.Limits
+	(Reason)(0),             // 26: bulkhead.v1.Reason
+	(*Hello)(nil),           // 27: bulkhead.v1.Hello
+	(*Goodbye)(nil),         // 28: bulkhead.v1.Goodbye
+	(*AgentReport)(nil),     // 29: bulkhead.v1.AgentReport
 }
 var file_bulkhead_v1_handler_proto_depIdxs = []int32{
 	4,  // 0: bulkhead.v1.SupervisorFrame.open:type_name -> bulkhead.v1.Open
@@ -1672,32 +1691,33 @@ var file_bulkhead_v1_handler_proto_depIdxs = []int32{
 	6,  // 7: bulkhead.v1.SupervisorFrame.signature:type_name -> bulkhead.v1.Signature
 	20, // 8: bulkhead.v1.SupervisorFrame.begin:type_name -> bulkhead.v1.Begin
 	21, // 9: bulkhead.v1.SupervisorFrame.stage_begin:type_name -> bulkhead.v1.StageBegin
-	22, // 10: bulkhead.v1.SupervisorFrame.task:type_name -> bulkhead.v1.Task
-	23, // 11: bulkhead.v1.SupervisorFrame.stop_task:type_name -> bulkhead.v1.StopTask
-	24, // 12: bulkhead.v1.Open.limits:type_name -> bulkhead.v1.Limits
-	25, // 13: bulkhead.v1.Finish.reason:type_name -> bulkhead.v1.Reason
-	16, // 14: bulkhead.v1.Finish.metadata:type_name -> bulkhead.v1.Finish.MetadataEntry
-	26, // 15: bulkhead.v1.HandlerFrame.hello:type_name -> bulkhead.v1.Hello
-	14, // 16: bulkhead.v1.HandlerFrame.batch:type_name -> bulkhead.v1.SealedBatch
-	27, // 17: bulkhead.v1.HandlerFrame.goodbye:type_name -> bulkhead.v1.Goodbye
-	15, // 18: bulkhead.v1.HandlerFrame.end:type_name -> bulkhead.v1.End
-	8,  // 19: bulkhead.v1.HandlerFrame.pong:type_name -> bulkhead.v1.Pong
-	13, // 20: bulkhead.v1.HandlerFrame.resent:type_name -> bulkhead.v1.Resent
-	11, // 21: bulkhead.v1.HandlerFrame.sign:type_name -> bulkhead.v1.Sign
-	12, // 22: bulkhead.v1.HandlerFrame.proof:type_name -> bulkhead.v1.Proof
-	28, // 23: bulkhead.v1.HandlerFrame.agent_report:type_name -> bulkhead.v1.AgentReport
-	0,  // 24: bulkhead.v1.End.class:type_name -> bulkhead.v1.EndClass
-	26, // 25: bulkhead.v1.End.hello:type_name -> bulkhead.v1.Hello
-	25, // 26: bulkhead.v1.End.reason:type_name -> bulkhead.v1.Reason
-	3,  // 27: bulkhead.v1.HandlerService.Serve:input_type -> bulkhead.v1.SupervisorFrame
-	1,  // 28: bulkhead.v1.HandlerService.Probe:input_type -> bulkhead.v1.ProbeRequest
-	10, // 29: bulkhead.v1.HandlerService.Serve:output_type -> bulkhead.v1.HandlerFrame
-	2,  // 30: bulkhead.v1.HandlerService.Probe:output_type -> bulkhead.v1.ProbeResponse
-	29, // [29:31] is the sub-list for method output_type
-	27, // [27:29] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	22, // 10: bulkhead.v1.SupervisorFrame.rate_share:type_name -> bulkhead.v1.RateShare
+	23, // 11: bulkhead.v1.SupervisorFrame.task:type_name -> bulkhead.v1.Task
+	24, // 12: bulkhead.v1.SupervisorFrame.stop_task:type_name -> bulkhead.v1.StopTask
+	25, // 13: bulkhead.v1.Open.limits:type_name -> bulkhead.v1.Limits
+	26, // 14: bulkhead.v1.Finish.reason:type_name -> bulkhead.v1.Reason
+	16, // 15: bulkhead.v1.Finish.metadata:type_name -> bulkhead.v1.Finish.MetadataEntry
+	27, // 16: bulkhead.v1.HandlerFrame.hello:type_name -> bulkhead.v1.Hello
+	14, // 17: bulkhead.v1.HandlerFrame.batch:type_name -> bulkhead.v1.SealedBatch
+	28, // 18: bulkhead.v1.HandlerFrame.goodbye:type_name -> bulkhead.v1.Goodbye
+	15, // 19: bulkhead.v1.HandlerFrame.end:type_name -> bulkhead.v1.End
+	8,  // 20: bulkhead.v1.HandlerFrame.pong:type_name -> bulkhead.v1.Pong
+	13, // 21: bulkhead.v1.HandlerFrame.resent:type_name -> bulkhead.v1.Resent
+	11, // 22: bulkhead.v1.HandlerFrame.sign:type_name -> bulkhead.v1.Sign
+	12, // 23: bulkhead.v1.HandlerFrame.proof:type_name -> bulkhead.v1.Proof
+	29, // 24: bulkhead.v1.HandlerFrame.agent_report:type_name -> bulkhead.v1.AgentReport
+	0,  // 25: bulkhead.v1.End.class:type_name -> bulkhead.v1.EndClass
+	27, // 26: bulkhead.v1.End.hello:type_name -> bulkhead.v1.Hello
+	26, // 27: bulkhead.v1.End.reason:type_name -> bulkhead.v1.Reason
+	3,  // 28: bulkhead.v1.HandlerService.Serve:input_type -> bulkhead.v1.SupervisorFrame
+	1,  // 29: bulkhead.v1.HandlerService.Probe:input_type -> bulkhead.v1.ProbeRequest
+	10, // 30: bulkhead.v1.HandlerService.Serve:output_type -> bulkhead.v1.HandlerFrame
+	2,  // 31: bulkhead.v1.HandlerService.Probe:output_type -> bulkhead.v1.ProbeResponse
+	30, // [30:32] is the sub-list for method output_type
+	28, // [28:30] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_handler_proto_initOnce sync.Once
@@ -1723,6 +1743,7 @@ func file_bulkhead_v1_handler_proto_build() {
 		(*SupervisorFrame_Signature)(nil),
 		(*SupervisorFrame_Begin)(nil),
 		(*SupervisorFrame_StageBegin)(nil),
+		(*SupervisorFrame_RateShare)(nil),
 		(*SupervisorFrame_Task)(nil),
 		(*SupervisorFrame_StopTask)(nil),
 	}

@@ -677,6 +677,7 @@ type Record struct {
 	//	*Record_GatherEnded
 	//	*Record_WaitEnded
 	//	*Record_StageGathered
+	//	*Record_RateDivided
 	//	*Record_SessionDrained
 	//	*Record_AssertionBreached
 	//	*Record_JobStarted
@@ -907,6 +908,15 @@ func (x *Record) GetStageGathered() *StageGathered {
 	return nil
 }
 
+func (x *Record) GetRateDivided() *RateDivided {
+	if x != nil {
+		if x, ok := x.Entry.(*Record_RateDivided); ok {
+			return x.RateDivided
+		}
+	}
+	return nil
+}
+
 func (x *Record) GetSessionDrained() *SessionDrained {
 	if x != nil {
 		if x, ok := x.Entry.(*Record_SessionDrained); ok {
@@ -1069,6 +1079,10 @@ type Record_StageGathered struct {
 	StageGathered *StageGathered `protobuf:"bytes,62,opt,name=stage_gathered,json=stageGathered,proto3,oneof"`
 }
 
+type Record_RateDivided struct {
+	RateDivided *RateDivided `protobuf:"bytes,63,opt,name=rate_divided,json=rateDivided,proto3,oneof"`
+}
+
 type Record_SessionDrained struct {
 	SessionDrained *SessionDrained `protobuf:"bytes,65,opt,name=session_drained,json=sessionDrained,proto3,oneof"`
 }
@@ -1136,6 +1150,8 @@ func (*Record_GatherEnded) isRecord_Entry() {}
 func (*Record_WaitEnded) isRecord_Entry() {}
 
 func (*Record_StageGathered) isRecord_Entry() {}
+
+func (*Record_RateDivided) isRecord_Entry() {}
 
 func (*Record_SessionDrained) isRecord_Entry() {}
 
@@ -1423,7 +1439,9 @@ type JobStarted struct {
 	// Who does what.
 	Clients []*JobClient `protobuf:"bytes,5,rep,name=clients,proto3" json:"clients,omitempty"`
 	// Names the job among all that the supervisor was asked for; empty from versions without this field.
-	JobId         string `protobuf:"bytes,60,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	JobId string `protobuf:"bytes,60,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	// Unset if its clients have no rate together.
+	FleetRate     *FleetRate `protobuf:"bytes,160,opt,name=fleet_rate,json=fleetRate,proto3" json:"fleet_rate,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1501,28 +1519,36 @@ func (x *JobStarted) GetJobId() string {
 	return ""
 }
 
-// JobJoined says that an agent came while the run went on, and begins at once.
-type JobJoined struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Client        *JobClient             `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+func (x *JobStarted) GetFleetRate() *FleetRate {
+	if x != nil {
+		return x.FleetRate
+	}
+	return nil
 }
 
-func (x *JobJoined) Reset() {
-	*x = JobJoined{}
+// FleetRate is what all clients of a run of a job may write per second together; 0 is no limit.
+type FleetRate struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	BytesPerSecond  uint64                 `protobuf:"varint,1,opt,name=bytes_per_second,json=bytesPerSecond,proto3" json:"bytes_per_second,omitempty"`
+	ChunksPerSecond float64                `protobuf:"fixed64,2,opt,name=chunks_per_second,json=chunksPerSecond,proto3" json:"chunks_per_second,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *FleetRate) Reset() {
+	*x = FleetRate{}
 	mi := &file_bulkhead_v1_journal_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
 
-func (x *JobJoined) String() string {
+func (x *FleetRate) String() string {
 	return protoimpl.X.MessageStringOf(x)
 }
 
-func (*JobJoined) ProtoMessage() {}
+func (*FleetRate) ProtoMessage() {}
 
-func (x *JobJoined) ProtoReflect() protoreflect.Message {
+func (x *FleetRate) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
 	mi := &file_bulkhead_v1_journal_proto_msgTypes[4]
 	if x != nil {
@@ -1535,9 +1561,199 @@ func (x *JobJoined) ProtoReflect() protoreflect.Message {
 	return mi.MessageOf(x)
 }
 
+// Deprecated: Use FleetRate.ProtoReflect.Descriptor instead.
+func (*FleetRate) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *FleetRate) GetBytesPerSecond() uint64 {
+	if x != nil {
+		return x.BytesPerSecond
+	}
+	return 0
+}
+
+func (x *FleetRate) GetChunksPerSecond() float64 {
+	if x != nil {
+		return x.ChunksPerSecond
+	}
+	return 0
+}
+
+// RateDivided is how a fleet's rate is divided from here on. It is durable before any client is told. The
+// last one counts.
+type RateDivided struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Number of the division in its run, from 1.
+	Division uint32     `protobuf:"varint,1,opt,name=division,proto3" json:"division,omitempty"`
+	Rate     *FleetRate `protobuf:"bytes,2,opt,name=rate,proto3" json:"rate,omitempty"`
+	// Who has a part, in the order of the clients' names.
+	Parts         []*RatePart `protobuf:"bytes,3,rep,name=parts,proto3" json:"parts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RateDivided) Reset() {
+	*x = RateDivided{}
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RateDivided) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RateDivided) ProtoMessage() {}
+
+func (x *RateDivided) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RateDivided.ProtoReflect.Descriptor instead.
+func (*RateDivided) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *RateDivided) GetDivision() uint32 {
+	if x != nil {
+		return x.Division
+	}
+	return 0
+}
+
+func (x *RateDivided) GetRate() *FleetRate {
+	if x != nil {
+		return x.Rate
+	}
+	return nil
+}
+
+func (x *RateDivided) GetParts() []*RatePart {
+	if x != nil {
+		return x.Parts
+	}
+	return nil
+}
+
+// RatePart is the part of one client in a fleet's rate.
+type RatePart struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name of the client.
+	Client string `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"`
+	// By how many consumers it is weighed.
+	Consumers       uint32  `protobuf:"varint,2,opt,name=consumers,proto3" json:"consumers,omitempty"`
+	BytesPerSecond  uint64  `protobuf:"varint,3,opt,name=bytes_per_second,json=bytesPerSecond,proto3" json:"bytes_per_second,omitempty"`
+	ChunksPerSecond float64 `protobuf:"fixed64,4,opt,name=chunks_per_second,json=chunksPerSecond,proto3" json:"chunks_per_second,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *RatePart) Reset() {
+	*x = RatePart{}
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RatePart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RatePart) ProtoMessage() {}
+
+func (x *RatePart) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RatePart.ProtoReflect.Descriptor instead.
+func (*RatePart) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *RatePart) GetClient() string {
+	if x != nil {
+		return x.Client
+	}
+	return ""
+}
+
+func (x *RatePart) GetConsumers() uint32 {
+	if x != nil {
+		return x.Consumers
+	}
+	return 0
+}
+
+func (x *RatePart) GetBytesPerSecond() uint64 {
+	if x != nil {
+		return x.BytesPerSecond
+	}
+	return 0
+}
+
+func (x *RatePart) GetChunksPerSecond() float64 {
+	if x != nil {
+		return x.ChunksPerSecond
+	}
+	return 0
+}
+
+// JobJoined says that an agent came while the run went on, and begins at once.
+type JobJoined struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Client        *JobClient             `protobuf:"bytes,1,opt,name=client,proto3" json:"client,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobJoined) Reset() {
+	*x = JobJoined{}
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobJoined) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobJoined) ProtoMessage() {}
+
+func (x *JobJoined) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_journal_proto_init()
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
 // Deprecated: Use JobJoined.ProtoReflect.Descriptor instead.
 func (*JobJoined) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{4}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *JobJoined) GetClient() *JobClient {
@@ -1560,14 +1776,16 @@ type JobClient struct {
 	// Task.task_id; empty from versions without this field.
 	TaskId []byte `protobuf:"bytes,60,opt,name=task_id,json=taskId,proto3" json:"task_id,omitempty"`
 	// Agent.gives_ids: nobody but the client of that task has the name.
-	GivesId       bool `protobuf:"varint,81,opt,name=gives_id,json=givesId,proto3" json:"gives_id,omitempty"`
+	GivesId bool `protobuf:"varint,81,opt,name=gives_id,json=givesId,proto3" json:"gives_id,omitempty"`
+	// How many consumers its load has; 0 from versions without this field.
+	Consumers     uint32 `protobuf:"varint,160,opt,name=consumers,proto3" json:"consumers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *JobClient) Reset() {
 	*x = JobClient{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1580,7 +1798,7 @@ func (*JobClient) ProtoMessage() {}
 
 func (x *JobClient) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1593,7 +1811,7 @@ func (x *JobClient) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobClient.ProtoReflect.Descriptor instead.
 func (*JobClient) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{5}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *JobClient) GetAgent() string {
@@ -1638,6 +1856,13 @@ func (x *JobClient) GetGivesId() bool {
 	return false
 }
 
+func (x *JobClient) GetConsumers() uint32 {
+	if x != nil {
+		return x.Consumers
+	}
+	return 0
+}
+
 // Gather is how a run gathers its clients.
 type Gather struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1654,7 +1879,7 @@ type Gather struct {
 
 func (x *Gather) Reset() {
 	*x = Gather{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1667,7 +1892,7 @@ func (*Gather) ProtoMessage() {}
 
 func (x *Gather) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1680,7 +1905,7 @@ func (x *Gather) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gather.ProtoReflect.Descriptor instead.
 func (*Gather) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Gather) GetTimeoutNano() int64 {
@@ -1723,7 +1948,7 @@ type GatherEnded struct {
 
 func (x *GatherEnded) Reset() {
 	*x = GatherEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1736,7 +1961,7 @@ func (*GatherEnded) ProtoMessage() {}
 
 func (x *GatherEnded) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1749,7 +1974,7 @@ func (x *GatherEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GatherEnded.ProtoReflect.Descriptor instead.
 func (*GatherEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GatherEnded) GetHow() GatherEnd {
@@ -1810,7 +2035,7 @@ type StageGathered struct {
 
 func (x *StageGathered) Reset() {
 	*x = StageGathered{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1823,7 +2048,7 @@ func (*StageGathered) ProtoMessage() {}
 
 func (x *StageGathered) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1836,7 +2061,7 @@ func (x *StageGathered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageGathered.ProtoReflect.Descriptor instead.
 func (*StageGathered) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *StageGathered) GetStage() string {
@@ -1897,7 +2122,7 @@ type GatherMissing struct {
 
 func (x *GatherMissing) Reset() {
 	*x = GatherMissing{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1910,7 +2135,7 @@ func (*GatherMissing) ProtoMessage() {}
 
 func (x *GatherMissing) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1923,7 +2148,7 @@ func (x *GatherMissing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GatherMissing.ProtoReflect.Descriptor instead.
 func (*GatherMissing) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GatherMissing) GetName() string {
@@ -1967,7 +2192,7 @@ type WaitEnded struct {
 
 func (x *WaitEnded) Reset() {
 	*x = WaitEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1980,7 +2205,7 @@ func (*WaitEnded) ProtoMessage() {}
 
 func (x *WaitEnded) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1993,7 +2218,7 @@ func (x *WaitEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitEnded.ProtoReflect.Descriptor instead.
 func (*WaitEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *WaitEnded) GetWaitedNano() int64 {
@@ -2035,7 +2260,7 @@ type Settings struct {
 
 func (x *Settings) Reset() {
 	*x = Settings{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2048,7 +2273,7 @@ func (*Settings) ProtoMessage() {}
 
 func (x *Settings) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[11]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2061,7 +2286,7 @@ func (x *Settings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settings.ProtoReflect.Descriptor instead.
 func (*Settings) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{11}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Settings) GetLingerNano() int64 {
@@ -2149,7 +2374,7 @@ type Host struct {
 
 func (x *Host) Reset() {
 	*x = Host{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2162,7 +2387,7 @@ func (*Host) ProtoMessage() {}
 
 func (x *Host) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[12]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2175,7 +2400,7 @@ func (x *Host) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Host.ProtoReflect.Descriptor instead.
 func (*Host) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{12}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Host) GetName() string {
@@ -2236,7 +2461,7 @@ type SessionOpened struct {
 
 func (x *SessionOpened) Reset() {
 	*x = SessionOpened{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2249,7 +2474,7 @@ func (*SessionOpened) ProtoMessage() {}
 
 func (x *SessionOpened) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[13]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2262,7 +2487,7 @@ func (x *SessionOpened) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionOpened.ProtoReflect.Descriptor instead.
 func (*SessionOpened) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{13}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SessionOpened) GetSession() uint32 {
@@ -2323,7 +2548,7 @@ type SessionAttached struct {
 
 func (x *SessionAttached) Reset() {
 	*x = SessionAttached{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2336,7 +2561,7 @@ func (*SessionAttached) ProtoMessage() {}
 
 func (x *SessionAttached) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[14]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2349,7 +2574,7 @@ func (x *SessionAttached) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionAttached.ProtoReflect.Descriptor instead.
 func (*SessionAttached) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{14}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SessionAttached) GetSession() uint32 {
@@ -2463,7 +2688,7 @@ type Contradiction struct {
 
 func (x *Contradiction) Reset() {
 	*x = Contradiction{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2476,7 +2701,7 @@ func (*Contradiction) ProtoMessage() {}
 
 func (x *Contradiction) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[15]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2489,7 +2714,7 @@ func (x *Contradiction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contradiction.ProtoReflect.Descriptor instead.
 func (*Contradiction) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{15}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Contradiction) GetSession() uint32 {
@@ -2555,7 +2780,7 @@ type SessionBatch struct {
 
 func (x *SessionBatch) Reset() {
 	*x = SessionBatch{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2568,7 +2793,7 @@ func (*SessionBatch) ProtoMessage() {}
 
 func (x *SessionBatch) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[16]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2581,7 +2806,7 @@ func (x *SessionBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionBatch.ProtoReflect.Descriptor instead.
 func (*SessionBatch) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{16}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SessionBatch) GetSession() uint32 {
@@ -2632,7 +2857,7 @@ type SessionDetached struct {
 
 func (x *SessionDetached) Reset() {
 	*x = SessionDetached{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2645,7 +2870,7 @@ func (*SessionDetached) ProtoMessage() {}
 
 func (x *SessionDetached) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[17]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2658,7 +2883,7 @@ func (x *SessionDetached) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionDetached.ProtoReflect.Descriptor instead.
 func (*SessionDetached) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{17}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SessionDetached) GetSession() uint32 {
@@ -2720,7 +2945,7 @@ type SessionSilent struct {
 
 func (x *SessionSilent) Reset() {
 	*x = SessionSilent{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2733,7 +2958,7 @@ func (*SessionSilent) ProtoMessage() {}
 
 func (x *SessionSilent) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[18]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2746,7 +2971,7 @@ func (x *SessionSilent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionSilent.ProtoReflect.Descriptor instead.
 func (*SessionSilent) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{18}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SessionSilent) GetSession() uint32 {
@@ -2785,7 +3010,7 @@ type SessionDrained struct {
 
 func (x *SessionDrained) Reset() {
 	*x = SessionDrained{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2798,7 +3023,7 @@ func (*SessionDrained) ProtoMessage() {}
 
 func (x *SessionDrained) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[19]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2811,7 +3036,7 @@ func (x *SessionDrained) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionDrained.ProtoReflect.Descriptor instead.
 func (*SessionDrained) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{19}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SessionDrained) GetSession() uint32 {
@@ -2854,7 +3079,7 @@ type SessionEnded struct {
 
 func (x *SessionEnded) Reset() {
 	*x = SessionEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2867,7 +3092,7 @@ func (*SessionEnded) ProtoMessage() {}
 
 func (x *SessionEnded) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[20]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2880,7 +3105,7 @@ func (x *SessionEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionEnded.ProtoReflect.Descriptor instead.
 func (*SessionEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{20}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SessionEnded) GetSession() uint32 {
@@ -2952,7 +3177,7 @@ type HandlerExited struct {
 
 func (x *HandlerExited) Reset() {
 	*x = HandlerExited{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2965,7 +3190,7 @@ func (*HandlerExited) ProtoMessage() {}
 
 func (x *HandlerExited) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[21]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2978,7 +3203,7 @@ func (x *HandlerExited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandlerExited.ProtoReflect.Descriptor instead.
 func (*HandlerExited) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{21}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *HandlerExited) GetConnectionId() uint64 {
@@ -3087,7 +3312,7 @@ type SupervisorRestarted struct {
 
 func (x *SupervisorRestarted) Reset() {
 	*x = SupervisorRestarted{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3100,7 +3325,7 @@ func (*SupervisorRestarted) ProtoMessage() {}
 
 func (x *SupervisorRestarted) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[22]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3113,7 +3338,7 @@ func (x *SupervisorRestarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupervisorRestarted.ProtoReflect.Descriptor instead.
 func (*SupervisorRestarted) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{22}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SupervisorRestarted) GetKind() RestartKind {
@@ -3239,7 +3464,7 @@ type SupervisorPaused struct {
 
 func (x *SupervisorPaused) Reset() {
 	*x = SupervisorPaused{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[23]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3252,7 +3477,7 @@ func (*SupervisorPaused) ProtoMessage() {}
 
 func (x *SupervisorPaused) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[23]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3265,7 +3490,7 @@ func (x *SupervisorPaused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupervisorPaused.ProtoReflect.Descriptor instead.
 func (*SupervisorPaused) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{23}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SupervisorPaused) GetPausedNano() int64 {
@@ -3294,7 +3519,7 @@ type SupervisorJoined struct {
 
 func (x *SupervisorJoined) Reset() {
 	*x = SupervisorJoined{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[24]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3307,7 +3532,7 @@ func (*SupervisorJoined) ProtoMessage() {}
 
 func (x *SupervisorJoined) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[24]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3320,7 +3545,7 @@ func (x *SupervisorJoined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupervisorJoined.ProtoReflect.Descriptor instead.
 func (*SupervisorJoined) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{24}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SupervisorJoined) GetSupervisor() uint32 {
@@ -3379,7 +3604,7 @@ type SupervisorLeft struct {
 
 func (x *SupervisorLeft) Reset() {
 	*x = SupervisorLeft{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[25]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3392,7 +3617,7 @@ func (*SupervisorLeft) ProtoMessage() {}
 
 func (x *SupervisorLeft) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[25]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3405,7 +3630,7 @@ func (x *SupervisorLeft) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SupervisorLeft.ProtoReflect.Descriptor instead.
 func (*SupervisorLeft) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{25}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SupervisorLeft) GetSupervisor() uint32 {
@@ -3449,7 +3674,7 @@ type JournalUnavailable struct {
 
 func (x *JournalUnavailable) Reset() {
 	*x = JournalUnavailable{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[26]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3462,7 +3687,7 @@ func (*JournalUnavailable) ProtoMessage() {}
 
 func (x *JournalUnavailable) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[26]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3475,7 +3700,7 @@ func (x *JournalUnavailable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JournalUnavailable.ProtoReflect.Descriptor instead.
 func (*JournalUnavailable) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{26}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *JournalUnavailable) GetSupervisor() uint32 {
@@ -3505,7 +3730,7 @@ type JournalUnproven struct {
 
 func (x *JournalUnproven) Reset() {
 	*x = JournalUnproven{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[27]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3518,7 +3743,7 @@ func (*JournalUnproven) ProtoMessage() {}
 
 func (x *JournalUnproven) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[27]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3531,7 +3756,7 @@ func (x *JournalUnproven) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JournalUnproven.ProtoReflect.Descriptor instead.
 func (*JournalUnproven) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{27}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *JournalUnproven) GetSupervisor() uint32 {
@@ -3564,7 +3789,7 @@ type ConnectionsShed struct {
 
 func (x *ConnectionsShed) Reset() {
 	*x = ConnectionsShed{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[28]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3577,7 +3802,7 @@ func (*ConnectionsShed) ProtoMessage() {}
 
 func (x *ConnectionsShed) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[28]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3590,7 +3815,7 @@ func (x *ConnectionsShed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectionsShed.ProtoReflect.Descriptor instead.
 func (*ConnectionsShed) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{28}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ConnectionsShed) GetCount() uint64 {
@@ -3648,7 +3873,7 @@ type ConnectionRejected struct {
 
 func (x *ConnectionRejected) Reset() {
 	*x = ConnectionRejected{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[29]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3661,7 +3886,7 @@ func (*ConnectionRejected) ProtoMessage() {}
 
 func (x *ConnectionRejected) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[29]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3674,7 +3899,7 @@ func (x *ConnectionRejected) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectionRejected.ProtoReflect.Descriptor instead.
 func (*ConnectionRejected) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{29}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ConnectionRejected) GetConnectionId() uint64 {
@@ -3766,7 +3991,7 @@ type RunEnded struct {
 
 func (x *RunEnded) Reset() {
 	*x = RunEnded{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[30]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3779,7 +4004,7 @@ func (*RunEnded) ProtoMessage() {}
 
 func (x *RunEnded) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[30]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3792,7 +4017,7 @@ func (x *RunEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEnded.ProtoReflect.Descriptor instead.
 func (*RunEnded) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{30}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *RunEnded) GetReason() RunEnd {
@@ -3824,7 +4049,7 @@ type DrainStarted struct {
 
 func (x *DrainStarted) Reset() {
 	*x = DrainStarted{}
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[31]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3837,7 +4062,7 @@ func (*DrainStarted) ProtoMessage() {}
 
 func (x *DrainStarted) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_journal_proto_init()
-	mi := &file_bulkhead_v1_journal_proto_msgTypes[31]
+	mi := &file_bulkhead_v1_journal_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3850,7 +4075,7 @@ func (x *DrainStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainStarted.ProtoReflect.Descriptor instead.
 func (*DrainStarted) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{31}
+	return file_bulkhead_v1_journal_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *DrainStarted) GetReason() string {
@@ -3878,7 +4103,7 @@ var File_bulkhead_v1_journal_proto protoreflect.FileDescriptor
 
 const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\n" +
-	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/message.proto\"\xb5\x0f\n" +
+	"\x19bulkhead/v1/journal.proto\x12\vbulkhead.v1\x1a\x1bbulkhead/v1/collector.proto\x1a\x1abulkhead/v1/identity.proto\x1a\x19bulkhead/v1/message.proto\"\xf4\x0f\n" +
 	"\x06Record\x12$\n" +
 	"\x0etime_unix_nano\x18\x01 \x01(\x03R\ftimeUnixNano\x12:\n" +
 	"\vrun_started\x18\x02 \x01(\v2\x17.bulkhead.v1.RunStartedH\x00R\n" +
@@ -3901,7 +4126,8 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\fgather_ended\x18< \x01(\v2\x18.bulkhead.v1.GatherEndedH\x00R\vgatherEnded\x127\n" +
 	"\n" +
 	"wait_ended\x18= \x01(\v2\x16.bulkhead.v1.WaitEndedH\x00R\twaitEnded\x12C\n" +
-	"\x0estage_gathered\x18> \x01(\v2\x1a.bulkhead.v1.StageGatheredH\x00R\rstageGathered\x12F\n" +
+	"\x0estage_gathered\x18> \x01(\v2\x1a.bulkhead.v1.StageGatheredH\x00R\rstageGathered\x12=\n" +
+	"\frate_divided\x18? \x01(\v2\x18.bulkhead.v1.RateDividedH\x00R\vrateDivided\x12F\n" +
 	"\x0fsession_drained\x18A \x01(\v2\x1b.bulkhead.v1.SessionDrainedH\x00R\x0esessionDrained\x12O\n" +
 	"\x12assertion_breached\x18P \x01(\v2\x1e.bulkhead.v1.AssertionBreachedH\x00R\x11assertionBreached\x12:\n" +
 	"\vjob_started\x18F \x01(\v2\x17.bulkhead.v1.JobStartedH\x00R\n" +
@@ -3945,7 +4171,7 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x11AssertionBreached\x12\x1c\n" +
 	"\tassertion\x18\x01 \x01(\tR\tassertion\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\x12\x16\n" +
-	"\x06aborts\x18\x03 \x01(\bR\x06aborts\"\xa5\x01\n" +
+	"\x06aborts\x18\x03 \x01(\bR\x06aborts\"\xdd\x01\n" +
 	"\n" +
 	"JobStarted\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
@@ -3953,16 +4179,31 @@ const file_bulkhead_v1_journal_proto_rawDesc = "" +
 	"\x06number\x18\x03 \x01(\rR\x06number\x12\x0e\n" +
 	"\x02of\x18\x04 \x01(\rR\x02of\x120\n" +
 	"\aclients\x18\x05 \x03(\v2\x16.bulkhead.v1.JobClientR\aclients\x12\x15\n" +
-	"\x06job_id\x18< \x01(\tR\x05jobId\";\n" +
+	"\x06job_id\x18< \x01(\tR\x05jobId\x126\n" +
+	"\n" +
+	"fleet_rate\x18\xa0\x01 \x01(\v2\x16.bulkhead.v1.FleetRateR\tfleetRate\"a\n" +
+	"\tFleetRate\x12(\n" +
+	"\x10bytes_per_second\x18\x01 \x01(\x04R\x0ebytesPerSecond\x12*\n" +
+	"\x11chunks_per_second\x18\x02 \x01(\x01R\x0fchunksPerSecond\"\x82\x01\n" +
+	"\vRateDivided\x12\x1a\n" +
+	"\bdivision\x18\x01 \x01(\rR\bdivision\x12*\n" +
+	"\x04rate\x18\x02 \x01(\v2\x16.bulkhead.v1.FleetRateR\x04rate\x12+\n" +
+	"\x05parts\x18\x03 \x03(\v2\x15.bulkhead.v1.RatePartR\x05parts\"\x96\x01\n" +
+	"\bRatePart\x12\x16\n" +
+	"\x06client\x18\x01 \x01(\tR\x06client\x12\x1c\n" +
+	"\tconsumers\x18\x02 \x01(\rR\tconsumers\x12(\n" +
+	"\x10bytes_per_second\x18\x03 \x01(\x04R\x0ebytesPerSecond\x12*\n" +
+	"\x11chunks_per_second\x18\x04 \x01(\x01R\x0fchunksPerSecond\";\n" +
 	"\tJobJoined\x12.\n" +
-	"\x06client\x18\x01 \x01(\v2\x16.bulkhead.v1.JobClientR\x06client\"\xb6\x01\n" +
+	"\x06client\x18\x01 \x01(\v2\x16.bulkhead.v1.JobClientR\x06client\"\xd5\x01\n" +
 	"\tJobClient\x12\x14\n" +
 	"\x05agent\x18\x01 \x01(\tR\x05agent\x12\x16\n" +
 	"\x06client\x18\x02 \x01(\tR\x06client\x12\x14\n" +
 	"\x05entry\x18\x03 \x01(\rR\x05entry\x121\n" +
 	"\bidentity\x18P \x01(\v2\x15.bulkhead.v1.IdentityR\bidentity\x12\x17\n" +
 	"\atask_id\x18< \x01(\fR\x06taskId\x12\x19\n" +
-	"\bgives_id\x18Q \x01(\bR\agivesId\"{\n" +
+	"\bgives_id\x18Q \x01(\bR\agivesId\x12\x1d\n" +
+	"\tconsumers\x18\xa0\x01 \x01(\rR\tconsumers\"{\n" +
 	"\x06Gather\x12!\n" +
 	"\ftimeout_nano\x18\x01 \x01(\x03R\vtimeoutNano\x12/\n" +
 	"\bif_short\x18\x02 \x01(\x0e2\x14.bulkhead.v1.IfShortR\aifShort\x12\x1d\n" +
@@ -4239,7 +4480,7 @@ func file_bulkhead_v1_journal_proto_rawDescGZIP() []byte {
 }
 
 var file_bulkhead_v1_journal_proto_enumTypes [10]protoimpl.EnumInfo
-var file_bulkhead_v1_journal_proto_msgTypes [32]protoimpl.MessageInfo
+var file_bulkhead_v1_journal_proto_msgTypes [35]protoimpl.MessageInfo
 var file_bulkhead_v1_journal_proto_goTypes = []any{
 	(IfShort)(0),                // 0: bulkhead.v1.IfShort
 	(GatherEnd)(0),              // 1: bulkhead.v1.GatherEnd
@@ -4255,105 +4496,112 @@ var file_bulkhead_v1_journal_proto_goTypes = []any{
 	(*RunStarted)(nil),          // 11: bulkhead.v1.RunStarted
 	(*AssertionBreached)(nil),   // 12: bulkhead.v1.AssertionBreached
 	(*JobStarted)(nil),          // 13: bulkhead.v1.JobStarted
-	(*JobJoined)(nil),           // 14: bulkhead.v1.JobJoined
-	(*JobClient)(nil),           // 15: bulkhead.v1.JobClient
-	(*Gather)(nil),              // 16: bulkhead.v1.Gather
-	(*GatherEnded)(nil),         // 17: bulkhead.v1.GatherEnded
-	(*StageGathered)(nil),       // 18: bulkhead.v1.StageGathered
-	(*GatherMissing)(nil),       // 19: bulkhead.v1.GatherMissing
-	(*WaitEnded)(nil),           // 20: bulkhead.v1.WaitEnded
-	(*Settings)(nil),            // 21: bulkhead.v1.Settings
-	(*Host)(nil),                // 22: bulkhead.v1.Host
-	(*SessionOpened)(nil),       // 23: bulkhead.v1.SessionOpened
-	(*SessionAttached)(nil),     // 24: bulkhead.v1.SessionAttached
-	(*Contradiction)(nil),       // 25: bulkhead.v1.Contradiction
-	(*SessionBatch)(nil),        // 26: bulkhead.v1.SessionBatch
-	(*SessionDetached)(nil),     // 27: bulkhead.v1.SessionDetached
-	(*SessionSilent)(nil),       // 28: bulkhead.v1.SessionSilent
-	(*SessionDrained)(nil),      // 29: bulkhead.v1.SessionDrained
-	(*SessionEnded)(nil),        // 30: bulkhead.v1.SessionEnded
-	(*HandlerExited)(nil),       // 31: bulkhead.v1.HandlerExited
-	(*SupervisorRestarted)(nil), // 32: bulkhead.v1.SupervisorRestarted
-	(*SupervisorPaused)(nil),    // 33: bulkhead.v1.SupervisorPaused
-	(*SupervisorJoined)(nil),    // 34: bulkhead.v1.SupervisorJoined
-	(*SupervisorLeft)(nil),      // 35: bulkhead.v1.SupervisorLeft
-	(*JournalUnavailable)(nil),  // 36: bulkhead.v1.JournalUnavailable
-	(*JournalUnproven)(nil),     // 37: bulkhead.v1.JournalUnproven
-	(*ConnectionsShed)(nil),     // 38: bulkhead.v1.ConnectionsShed
-	(*ConnectionRejected)(nil),  // 39: bulkhead.v1.ConnectionRejected
-	(*RunEnded)(nil),            // 40: bulkhead.v1.RunEnded
-	(*DrainStarted)(nil),        // 41: bulkhead.v1.DrainStarted
-	(*Sandbox)(nil),             // 42: bulkhead.v1.Sandbox
-	(*Identity)(nil),            // 43: bulkhead.v1.Identity
-	(*Certificate)(nil),         // 44: bulkhead.v1.Certificate
-	(*Hello)(nil),               // 45: bulkhead.v1.Hello
-	(Absence)(0),                // 46: bulkhead.v1.Absence
-	(*ProcessExit)(nil),         // 47: bulkhead.v1.ProcessExit
-	(Reason)(0),                 // 48: bulkhead.v1.Reason
+	(*FleetRate)(nil),           // 14: bulkhead.v1.FleetRate
+	(*RateDivided)(nil),         // 15: bulkhead.v1.RateDivided
+	(*RatePart)(nil),            // 16: bulkhead.v1.RatePart
+	(*JobJoined)(nil),           // 17: bulkhead.v1.JobJoined
+	(*JobClient)(nil),           // 18: bulkhead.v1.JobClient
+	(*Gather)(nil),              // 19: bulkhead.v1.Gather
+	(*GatherEnded)(nil),         // 20: bulkhead.v1.GatherEnded
+	(*StageGathered)(nil),       // 21: bulkhead.v1.StageGathered
+	(*GatherMissing)(nil),       // 22: bulkhead.v1.GatherMissing
+	(*WaitEnded)(nil),           // 23: bulkhead.v1.WaitEnded
+	(*Settings)(nil),            // 24: bulkhead.v1.Settings
+	(*Host)(nil),                // 25: bulkhead.v1.Host
+	(*SessionOpened)(nil),       // 26: bulkhead.v1.SessionOpened
+	(*SessionAttached)(nil),     // 27: bulkhead.v1.SessionAttached
+	(*Contradiction)(nil),       // 28: bulkhead.v1.Contradiction
+	(*SessionBatch)(nil),        // 29: bulkhead.v1.SessionBatch
+	(*SessionDetached)(nil),     // 30: bulkhead.v1.SessionDetached
+	(*SessionSilent)(nil),       // 31: bulkhead.v1.SessionSilent
+	(*SessionDrained)(nil),      // 32: bulkhead.v1.SessionDrained
+	(*SessionEnded)(nil),        // 33: bulkhead.v1.SessionEnded
+	(*HandlerExited)(nil),       // 34: bulkhead.v1.HandlerExited
+	(*SupervisorRestarted)(nil), // 35: bulkhead.v1.SupervisorRestarted
+	(*SupervisorPaused)(nil),    // 36: bulkhead.v1.SupervisorPaused
+	(*SupervisorJoined)(nil),    // 37: bulkhead.v1.SupervisorJoined
+	(*SupervisorLeft)(nil),      // 38: bulkhead.v1.SupervisorLeft
+	(*JournalUnavailable)(nil),  // 39: bulkhead.v1.JournalUnavailable
+	(*JournalUnproven)(nil),     // 40: bulkhead.v1.JournalUnproven
+	(*ConnectionsShed)(nil),     // 41: bulkhead.v1.ConnectionsShed
+	(*ConnectionRejected)(nil),  // 42: bulkhead.v1.ConnectionRejected
+	(*RunEnded)(nil),            // 43: bulkhead.v1.RunEnded
+	(*DrainStarted)(nil),        // 44: bulkhead.v1.DrainStarted
+	(*Sandbox)(nil),             // 45: bulkhead.v1.Sandbox
+	(*Identity)(nil),            // 46: bulkhead.v1.Identity
+	(*Certificate)(nil),         // 47: bulkhead.v1.Certificate
+	(*Hello)(nil),               // 48: bulkhead.v1.Hello
+	(Absence)(0),                // 49: bulkhead.v1.Absence
+	(*ProcessExit)(nil),         // 50: bulkhead.v1.ProcessExit
+	(Reason)(0),                 // 51: bulkhead.v1.Reason
 }
 var file_bulkhead_v1_journal_proto_depIdxs = []int32{
 	11, // 0: bulkhead.v1.Record.run_started:type_name -> bulkhead.v1.RunStarted
-	23, // 1: bulkhead.v1.Record.session_opened:type_name -> bulkhead.v1.SessionOpened
-	24, // 2: bulkhead.v1.Record.session_attached:type_name -> bulkhead.v1.SessionAttached
-	26, // 3: bulkhead.v1.Record.session_batch:type_name -> bulkhead.v1.SessionBatch
-	27, // 4: bulkhead.v1.Record.session_detached:type_name -> bulkhead.v1.SessionDetached
-	30, // 5: bulkhead.v1.Record.session_ended:type_name -> bulkhead.v1.SessionEnded
-	31, // 6: bulkhead.v1.Record.handler_exited:type_name -> bulkhead.v1.HandlerExited
-	39, // 7: bulkhead.v1.Record.connection_rejected:type_name -> bulkhead.v1.ConnectionRejected
-	40, // 8: bulkhead.v1.Record.run_ended:type_name -> bulkhead.v1.RunEnded
-	32, // 9: bulkhead.v1.Record.supervisor_restarted:type_name -> bulkhead.v1.SupervisorRestarted
-	38, // 10: bulkhead.v1.Record.connections_shed:type_name -> bulkhead.v1.ConnectionsShed
-	41, // 11: bulkhead.v1.Record.drain_started:type_name -> bulkhead.v1.DrainStarted
-	25, // 12: bulkhead.v1.Record.contradiction:type_name -> bulkhead.v1.Contradiction
-	33, // 13: bulkhead.v1.Record.supervisor_paused:type_name -> bulkhead.v1.SupervisorPaused
-	28, // 14: bulkhead.v1.Record.session_silent:type_name -> bulkhead.v1.SessionSilent
-	17, // 15: bulkhead.v1.Record.gather_ended:type_name -> bulkhead.v1.GatherEnded
-	20, // 16: bulkhead.v1.Record.wait_ended:type_name -> bulkhead.v1.WaitEnded
-	18, // 17: bulkhead.v1.Record.stage_gathered:type_name -> bulkhead.v1.StageGathered
-	29, // 18: bulkhead.v1.Record.session_drained:type_name -> bulkhead.v1.SessionDrained
-	12, // 19: bulkhead.v1.Record.assertion_breached:type_name -> bulkhead.v1.AssertionBreached
-	13, // 20: bulkhead.v1.Record.job_started:type_name -> bulkhead.v1.JobStarted
-	14, // 21: bulkhead.v1.Record.job_joined:type_name -> bulkhead.v1.JobJoined
-	34, // 22: bulkhead.v1.Record.supervisor_joined:type_name -> bulkhead.v1.SupervisorJoined
-	35, // 23: bulkhead.v1.Record.supervisor_left:type_name -> bulkhead.v1.SupervisorLeft
-	36, // 24: bulkhead.v1.Record.journal_unavailable:type_name -> bulkhead.v1.JournalUnavailable
-	37, // 25: bulkhead.v1.Record.journal_unproven:type_name -> bulkhead.v1.JournalUnproven
-	22, // 26: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
-	21, // 27: bulkhead.v1.RunStarted.settings:type_name -> bulkhead.v1.Settings
-	42, // 28: bulkhead.v1.RunStarted.sandbox:type_name -> bulkhead.v1.Sandbox
-	16, // 29: bulkhead.v1.RunStarted.gather:type_name -> bulkhead.v1.Gather
-	15, // 30: bulkhead.v1.JobStarted.clients:type_name -> bulkhead.v1.JobClient
-	15, // 31: bulkhead.v1.JobJoined.client:type_name -> bulkhead.v1.JobClient
-	43, // 32: bulkhead.v1.JobClient.identity:type_name -> bulkhead.v1.Identity
-	0,  // 33: bulkhead.v1.Gather.if_short:type_name -> bulkhead.v1.IfShort
-	1,  // 34: bulkhead.v1.GatherEnded.how:type_name -> bulkhead.v1.GatherEnd
-	19, // 35: bulkhead.v1.GatherEnded.missing:type_name -> bulkhead.v1.GatherMissing
-	1,  // 36: bulkhead.v1.StageGathered.how:type_name -> bulkhead.v1.GatherEnd
-	19, // 37: bulkhead.v1.StageGathered.missing:type_name -> bulkhead.v1.GatherMissing
-	2,  // 38: bulkhead.v1.GatherMissing.state:type_name -> bulkhead.v1.GatherState
-	44, // 39: bulkhead.v1.Settings.certificate:type_name -> bulkhead.v1.Certificate
-	45, // 40: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
-	43, // 41: bulkhead.v1.SessionOpened.identity:type_name -> bulkhead.v1.Identity
-	46, // 42: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
-	43, // 43: bulkhead.v1.SessionAttached.identity:type_name -> bulkhead.v1.Identity
-	3,  // 44: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
-	4,  // 45: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
-	5,  // 46: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
-	47, // 47: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
-	7,  // 48: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
-	21, // 49: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
-	42, // 50: bulkhead.v1.SupervisorRestarted.sandbox:type_name -> bulkhead.v1.Sandbox
-	22, // 51: bulkhead.v1.SupervisorJoined.host:type_name -> bulkhead.v1.Host
-	6,  // 52: bulkhead.v1.SupervisorLeft.how:type_name -> bulkhead.v1.SupervisorLeave
-	48, // 53: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
-	43, // 54: bulkhead.v1.ConnectionRejected.identity:type_name -> bulkhead.v1.Identity
-	8,  // 55: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
-	9,  // 56: bulkhead.v1.DrainStarted.cause:type_name -> bulkhead.v1.DrainCause
-	57, // [57:57] is the sub-list for method output_type
-	57, // [57:57] is the sub-list for method input_type
-	57, // [57:57] is the sub-list for extension type_name
-	57, // [57:57] is the sub-list for extension extendee
-	0,  // [0:57] is the sub-list for field type_name
+	26, // 1: bulkhead.v1.Record.session_opened:type_name -> bulkhead.v1.SessionOpened
+	27, // 2: bulkhead.v1.Record.session_attached:type_name -> bulkhead.v1.SessionAttached
+	29, // 3: bulkhead.v1.Record.session_batch:type_name -> bulkhead.v1.SessionBatch
+	30, // 4: bulkhead.v1.Record.session_detached:type_name -> bulkhead.v1.SessionDetached
+	33, // 5: bulkhead.v1.Record.session_ended:type_name -> bulkhead.v1.SessionEnded
+	34, // 6: bulkhead.v1.Record.handler_exited:type_name -> bulkhead.v1.HandlerExited
+	42, // 7: bulkhead.v1.Record.connection_rejected:type_name -> bulkhead.v1.ConnectionRejected
+	43, // 8: bulkhead.v1.Record.run_ended:type_name -> bulkhead.v1.RunEnded
+	35, // 9: bulkhead.v1.Record.supervisor_restarted:type_name -> bulkhead.v1.SupervisorRestarted
+	41, // 10: bulkhead.v1.Record.connections_shed:type_name -> bulkhead.v1.ConnectionsShed
+	44, // 11: bulkhead.v1.Record.drain_started:type_name -> bulkhead.v1.DrainStarted
+	28, // 12: bulkhead.v1.Record.contradiction:type_name -> bulkhead.v1.Contradiction
+	36, // 13: bulkhead.v1.Record.supervisor_paused:type_name -> bulkhead.v1.SupervisorPaused
+	31, // 14: bulkhead.v1.Record.session_silent:type_name -> bulkhead.v1.SessionSilent
+	20, // 15: bulkhead.v1.Record.gather_ended:type_name -> bulkhead.v1.GatherEnded
+	23, // 16: bulkhead.v1.Record.wait_ended:type_name -> bulkhead.v1.WaitEnded
+	21, // 17: bulkhead.v1.Record.stage_gathered:type_name -> bulkhead.v1.StageGathered
+	15, // 18: bulkhead.v1.Record.rate_divided:type_name -> bulkhead.v1.RateDivided
+	32, // 19: bulkhead.v1.Record.session_drained:type_name -> bulkhead.v1.SessionDrained
+	12, // 20: bulkhead.v1.Record.assertion_breached:type_name -> bulkhead.v1.AssertionBreached
+	13, // 21: bulkhead.v1.Record.job_started:type_name -> bulkhead.v1.JobStarted
+	17, // 22: bulkhead.v1.Record.job_joined:type_name -> bulkhead.v1.JobJoined
+	37, // 23: bulkhead.v1.Record.supervisor_joined:type_name -> bulkhead.v1.SupervisorJoined
+	38, // 24: bulkhead.v1.Record.supervisor_left:type_name -> bulkhead.v1.SupervisorLeft
+	39, // 25: bulkhead.v1.Record.journal_unavailable:type_name -> bulkhead.v1.JournalUnavailable
+	40, // 26: bulkhead.v1.Record.journal_unproven:type_name -> bulkhead.v1.JournalUnproven
+	25, // 27: bulkhead.v1.RunStarted.host:type_name -> bulkhead.v1.Host
+	24, // 28: bulkhead.v1.RunStarted.settings:type_name -> bulkhead.v1.Settings
+	45, // 29: bulkhead.v1.RunStarted.sandbox:type_name -> bulkhead.v1.Sandbox
+	19, // 30: bulkhead.v1.RunStarted.gather:type_name -> bulkhead.v1.Gather
+	18, // 31: bulkhead.v1.JobStarted.clients:type_name -> bulkhead.v1.JobClient
+	14, // 32: bulkhead.v1.JobStarted.fleet_rate:type_name -> bulkhead.v1.FleetRate
+	14, // 33: bulkhead.v1.RateDivided.rate:type_name -> bulkhead.v1.FleetRate
+	16, // 34: bulkhead.v1.RateDivided.parts:type_name -> bulkhead.v1.RatePart
+	18, // 35: bulkhead.v1.JobJoined.client:type_name -> bulkhead.v1.JobClient
+	46, // 36: bulkhead.v1.JobClient.identity:type_name -> bulkhead.v1.Identity
+	0,  // 37: bulkhead.v1.Gather.if_short:type_name -> bulkhead.v1.IfShort
+	1,  // 38: bulkhead.v1.GatherEnded.how:type_name -> bulkhead.v1.GatherEnd
+	22, // 39: bulkhead.v1.GatherEnded.missing:type_name -> bulkhead.v1.GatherMissing
+	1,  // 40: bulkhead.v1.StageGathered.how:type_name -> bulkhead.v1.GatherEnd
+	22, // 41: bulkhead.v1.StageGathered.missing:type_name -> bulkhead.v1.GatherMissing
+	2,  // 42: bulkhead.v1.GatherMissing.state:type_name -> bulkhead.v1.GatherState
+	47, // 43: bulkhead.v1.Settings.certificate:type_name -> bulkhead.v1.Certificate
+	48, // 44: bulkhead.v1.SessionOpened.hello:type_name -> bulkhead.v1.Hello
+	46, // 45: bulkhead.v1.SessionOpened.identity:type_name -> bulkhead.v1.Identity
+	49, // 46: bulkhead.v1.SessionAttached.absence:type_name -> bulkhead.v1.Absence
+	46, // 47: bulkhead.v1.SessionAttached.identity:type_name -> bulkhead.v1.Identity
+	3,  // 48: bulkhead.v1.Contradiction.kind:type_name -> bulkhead.v1.ContradictionKind
+	4,  // 49: bulkhead.v1.SessionDetached.class:type_name -> bulkhead.v1.DetachClass
+	5,  // 50: bulkhead.v1.SessionEnded.outcome:type_name -> bulkhead.v1.Outcome
+	50, // 51: bulkhead.v1.HandlerExited.exit:type_name -> bulkhead.v1.ProcessExit
+	7,  // 52: bulkhead.v1.SupervisorRestarted.kind:type_name -> bulkhead.v1.RestartKind
+	24, // 53: bulkhead.v1.SupervisorRestarted.settings:type_name -> bulkhead.v1.Settings
+	45, // 54: bulkhead.v1.SupervisorRestarted.sandbox:type_name -> bulkhead.v1.Sandbox
+	25, // 55: bulkhead.v1.SupervisorJoined.host:type_name -> bulkhead.v1.Host
+	6,  // 56: bulkhead.v1.SupervisorLeft.how:type_name -> bulkhead.v1.SupervisorLeave
+	51, // 57: bulkhead.v1.ConnectionRejected.code:type_name -> bulkhead.v1.Reason
+	46, // 58: bulkhead.v1.ConnectionRejected.identity:type_name -> bulkhead.v1.Identity
+	8,  // 59: bulkhead.v1.RunEnded.reason:type_name -> bulkhead.v1.RunEnd
+	9,  // 60: bulkhead.v1.DrainStarted.cause:type_name -> bulkhead.v1.DrainCause
+	61, // [61:61] is the sub-list for method output_type
+	61, // [61:61] is the sub-list for method input_type
+	61, // [61:61] is the sub-list for extension type_name
+	61, // [61:61] is the sub-list for extension extendee
+	0,  // [0:61] is the sub-list for field type_name
 }
 
 var file_bulkhead_v1_journal_proto_initOnce sync.Once
@@ -4388,6 +4636,7 @@ func file_bulkhead_v1_journal_proto_build() {
 		(*Record_GatherEnded)(nil),
 		(*Record_WaitEnded)(nil),
 		(*Record_StageGathered)(nil),
+		(*Record_RateDivided)(nil),
 		(*Record_SessionDrained)(nil),
 		(*Record_AssertionBreached)(nil),
 		(*Record_JobStarted)(nil),
@@ -4403,7 +4652,7 @@ func file_bulkhead_v1_journal_proto_build() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_journal_proto_rawDesc), len(file_bulkhead_v1_journal_proto_rawDesc)),
 			NumEnums:      10,
-			NumMessages:   32,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -226,6 +226,107 @@ func (*BeginResponse) Descriptor() ([]byte, []int) {
 	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{2}
 }
 
+// PaceRequest is the rate of a consumer.
+type PaceRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Number uint32                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	// As in ConsumerSpec; 0 is no limit.
+	BytesPerSecond  uint64  `protobuf:"varint,2,opt,name=bytes_per_second,json=bytesPerSecond,proto3" json:"bytes_per_second,omitempty"`
+	ChunksPerSecond float64 `protobuf:"fixed64,3,opt,name=chunks_per_second,json=chunksPerSecond,proto3" json:"chunks_per_second,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *PaceRequest) Reset() {
+	*x = PaceRequest{}
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PaceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PaceRequest) ProtoMessage() {}
+
+func (x *PaceRequest) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_worker_proto_init()
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PaceRequest.ProtoReflect.Descriptor instead.
+func (*PaceRequest) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *PaceRequest) GetNumber() uint32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *PaceRequest) GetBytesPerSecond() uint64 {
+	if x != nil {
+		return x.BytesPerSecond
+	}
+	return 0
+}
+
+func (x *PaceRequest) GetChunksPerSecond() float64 {
+	if x != nil {
+		return x.ChunksPerSecond
+	}
+	return 0
+}
+
+// PaceResponse says that it is the consumer's.
+type PaceResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PaceResponse) Reset() {
+	*x = PaceResponse{}
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PaceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PaceResponse) ProtoMessage() {}
+
+func (x *PaceResponse) ProtoReflect() protoreflect.Message {
+	file_bulkhead_v1_worker_proto_init()
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PaceResponse.ProtoReflect.Descriptor instead.
+func (*PaceResponse) Descriptor() ([]byte, []int) {
+	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{4}
+}
+
 // ConsumerTask is a consumer's job.
 type ConsumerTask struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -254,7 +355,7 @@ type ConsumerTask struct {
 
 func (x *ConsumerTask) Reset() {
 	*x = ConsumerTask{}
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -267,7 +368,7 @@ func (*ConsumerTask) ProtoMessage() {}
 
 func (x *ConsumerTask) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_worker_proto_init()
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[3]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -280,7 +381,7 @@ func (x *ConsumerTask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConsumerTask.ProtoReflect.Descriptor instead.
 func (*ConsumerTask) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{3}
+	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ConsumerTask) GetSpec() *ConsumerSpec {
@@ -365,7 +466,7 @@ type MonitorTask struct {
 
 func (x *MonitorTask) Reset() {
 	*x = MonitorTask{}
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -378,7 +479,7 @@ func (*MonitorTask) ProtoMessage() {}
 
 func (x *MonitorTask) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_worker_proto_init()
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[4]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -391,7 +492,7 @@ func (x *MonitorTask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MonitorTask.ProtoReflect.Descriptor instead.
 func (*MonitorTask) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{4}
+	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *MonitorTask) GetIntervalNano() int64 {
@@ -439,7 +540,7 @@ type RunResponse struct {
 
 func (x *RunResponse) Reset() {
 	*x = RunResponse{}
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -452,7 +553,7 @@ func (*RunResponse) ProtoMessage() {}
 
 func (x *RunResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_worker_proto_init()
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[5]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -465,7 +566,7 @@ func (x *RunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunResponse.ProtoReflect.Descriptor instead.
 func (*RunResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{5}
+	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *RunResponse) GetMessage() *Message {
@@ -492,7 +593,7 @@ type ReserveReached struct {
 
 func (x *ReserveReached) Reset() {
 	*x = ReserveReached{}
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -505,7 +606,7 @@ func (*ReserveReached) ProtoMessage() {}
 
 func (x *ReserveReached) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_worker_proto_init()
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[6]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -518,7 +619,7 @@ func (x *ReserveReached) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReserveReached.ProtoReflect.Descriptor instead.
 func (*ReserveReached) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{6}
+	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ReserveReached) GetInodes() bool {
@@ -559,7 +660,7 @@ type HeartbeatRequest struct {
 
 func (x *HeartbeatRequest) Reset() {
 	*x = HeartbeatRequest{}
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -572,7 +673,7 @@ func (*HeartbeatRequest) ProtoMessage() {}
 
 func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_worker_proto_init()
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[7]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -585,7 +686,7 @@ func (x *HeartbeatRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatRequest.ProtoReflect.Descriptor instead.
 func (*HeartbeatRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{7}
+	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *HeartbeatRequest) GetRound() uint64 {
@@ -607,7 +708,7 @@ type HeartbeatResponse struct {
 
 func (x *HeartbeatResponse) Reset() {
 	*x = HeartbeatResponse{}
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -620,7 +721,7 @@ func (*HeartbeatResponse) ProtoMessage() {}
 
 func (x *HeartbeatResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_worker_proto_init()
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[8]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -633,7 +734,7 @@ func (x *HeartbeatResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatResponse.ProtoReflect.Descriptor instead.
 func (*HeartbeatResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{8}
+	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *HeartbeatResponse) GetState() WorkerState {
@@ -662,7 +763,7 @@ type KillRequest struct {
 
 func (x *KillRequest) Reset() {
 	*x = KillRequest{}
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -675,7 +776,7 @@ func (*KillRequest) ProtoMessage() {}
 
 func (x *KillRequest) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_worker_proto_init()
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[9]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -688,7 +789,7 @@ func (x *KillRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KillRequest.ProtoReflect.Descriptor instead.
 func (*KillRequest) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{9}
+	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *KillRequest) GetGraceNano() int64 {
@@ -707,7 +808,7 @@ type KillResponse struct {
 
 func (x *KillResponse) Reset() {
 	*x = KillResponse{}
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -720,7 +821,7 @@ func (*KillResponse) ProtoMessage() {}
 
 func (x *KillResponse) ProtoReflect() protoreflect.Message {
 	file_bulkhead_v1_worker_proto_init()
-	mi := &file_bulkhead_v1_worker_proto_msgTypes[10]
+	mi := &file_bulkhead_v1_worker_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -733,7 +834,7 @@ func (x *KillResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KillResponse.ProtoReflect.Descriptor instead.
 func (*KillResponse) Descriptor() ([]byte, []int) {
-	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{10}
+	return file_bulkhead_v1_worker_proto_rawDescGZIP(), []int{12}
 }
 
 var File_bulkhead_v1_worker_proto protoreflect.FileDescriptor
@@ -752,7 +853,12 @@ const file_bulkhead_v1_worker_proto_rawDesc = "" +
 	"\felapsed_nano\x18\x01 \x01(\x03R\velapsedNano\x12\x14\n" +
 	"\x05stage\x18\x02 \x01(\rR\x05stage\x12\x14\n" +
 	"\x05alone\x18\x03 \x01(\bR\x05alone\"\x0f\n" +
-	"\rBeginResponse\"\xdf\x02\n" +
+	"\rBeginResponse\"{\n" +
+	"\vPaceRequest\x12\x16\n" +
+	"\x06number\x18\x01 \x01(\rR\x06number\x12(\n" +
+	"\x10bytes_per_second\x18\x02 \x01(\x04R\x0ebytesPerSecond\x12*\n" +
+	"\x11chunks_per_second\x18\x03 \x01(\x01R\x0fchunksPerSecond\"\x0e\n" +
+	"\fPaceResponse\"\xdf\x02\n" +
 	"\fConsumerTask\x12-\n" +
 	"\x04spec\x18\x01 \x01(\v2\x19.bulkhead.v1.ConsumerSpecR\x04spec\x124\n" +
 	"\x16progress_interval_nano\x18\x02 \x01(\x03R\x14progressIntervalNano\x12(\n" +
@@ -785,10 +891,11 @@ const file_bulkhead_v1_worker_proto_rawDesc = "" +
 	"\vKillRequest\x12\x1d\n" +
 	"\n" +
 	"grace_nano\x18\x01 \x01(\x03R\tgraceNano\"\x0e\n" +
-	"\fKillResponse2\x94\x02\n" +
+	"\fKillResponse2\xd1\x02\n" +
 	"\rWorkerService\x12:\n" +
 	"\x03Run\x12\x17.bulkhead.v1.RunRequest\x1a\x18.bulkhead.v1.RunResponse0\x01\x12>\n" +
-	"\x05Begin\x12\x19.bulkhead.v1.BeginRequest\x1a\x1a.bulkhead.v1.BeginResponse\x12J\n" +
+	"\x05Begin\x12\x19.bulkhead.v1.BeginRequest\x1a\x1a.bulkhead.v1.BeginResponse\x12;\n" +
+	"\x04Pace\x12\x18.bulkhead.v1.PaceRequest\x1a\x19.bulkhead.v1.PaceResponse\x12J\n" +
 	"\tHeartbeat\x12\x1d.bulkhead.v1.HeartbeatRequest\x1a\x1e.bulkhead.v1.HeartbeatResponse\x12;\n" +
 	"\x04Kill\x12\x18.bulkhead.v1.KillRequest\x1a\x19.bulkhead.v1.KillResponseB'Z%bulkhead/proto/bulkhead/v1;bulkheadv1b\x06proto3"
 
@@ -804,44 +911,48 @@ func file_bulkhead_v1_worker_proto_rawDescGZIP() []byte {
 	return file_bulkhead_v1_worker_proto_rawDescData
 }
 
-var file_bulkhead_v1_worker_proto_msgTypes [11]protoimpl.MessageInfo
+var file_bulkhead_v1_worker_proto_msgTypes [13]protoimpl.MessageInfo
 var file_bulkhead_v1_worker_proto_goTypes = []any{
 	(*RunRequest)(nil),        // 0: bulkhead.v1.RunRequest
 	(*BeginRequest)(nil),      // 1: bulkhead.v1.BeginRequest
 	(*BeginResponse)(nil),     // 2: bulkhead.v1.BeginResponse
-	(*ConsumerTask)(nil),      // 3: bulkhead.v1.ConsumerTask
-	(*MonitorTask)(nil),       // 4: bulkhead.v1.MonitorTask
-	(*RunResponse)(nil),       // 5: bulkhead.v1.RunResponse
-	(*ReserveReached)(nil),    // 6: bulkhead.v1.ReserveReached
-	(*HeartbeatRequest)(nil),  // 7: bulkhead.v1.HeartbeatRequest
-	(*HeartbeatResponse)(nil), // 8: bulkhead.v1.HeartbeatResponse
-	(*KillRequest)(nil),       // 9: bulkhead.v1.KillRequest
-	(*KillResponse)(nil),      // 10: bulkhead.v1.KillResponse
-	(*Process)(nil),           // 11: bulkhead.v1.Process
-	(*ConsumerSpec)(nil),      // 12: bulkhead.v1.ConsumerSpec
-	(*Stage)(nil),             // 13: bulkhead.v1.Stage
-	(*Message)(nil),           // 14: bulkhead.v1.Message
-	(WorkerState)(0),          // 15: bulkhead.v1.WorkerState
+	(*PaceRequest)(nil),       // 3: bulkhead.v1.PaceRequest
+	(*PaceResponse)(nil),      // 4: bulkhead.v1.PaceResponse
+	(*ConsumerTask)(nil),      // 5: bulkhead.v1.ConsumerTask
+	(*MonitorTask)(nil),       // 6: bulkhead.v1.MonitorTask
+	(*RunResponse)(nil),       // 7: bulkhead.v1.RunResponse
+	(*ReserveReached)(nil),    // 8: bulkhead.v1.ReserveReached
+	(*HeartbeatRequest)(nil),  // 9: bulkhead.v1.HeartbeatRequest
+	(*HeartbeatResponse)(nil), // 10: bulkhead.v1.HeartbeatResponse
+	(*KillRequest)(nil),       // 11: bulkhead.v1.KillRequest
+	(*KillResponse)(nil),      // 12: bulkhead.v1.KillResponse
+	(*Process)(nil),           // 13: bulkhead.v1.Process
+	(*ConsumerSpec)(nil),      // 14: bulkhead.v1.ConsumerSpec
+	(*Stage)(nil),             // 15: bulkhead.v1.Stage
+	(*Message)(nil),           // 16: bulkhead.v1.Message
+	(WorkerState)(0),          // 17: bulkhead.v1.WorkerState
 }
 var file_bulkhead_v1_worker_proto_depIdxs = []int32{
-	11, // 0: bulkhead.v1.RunRequest.process:type_name -> bulkhead.v1.Process
-	3,  // 1: bulkhead.v1.RunRequest.consumer:type_name -> bulkhead.v1.ConsumerTask
-	4,  // 2: bulkhead.v1.RunRequest.monitor:type_name -> bulkhead.v1.MonitorTask
-	12, // 3: bulkhead.v1.ConsumerTask.spec:type_name -> bulkhead.v1.ConsumerSpec
-	13, // 4: bulkhead.v1.ConsumerTask.stages:type_name -> bulkhead.v1.Stage
-	11, // 5: bulkhead.v1.MonitorTask.targets:type_name -> bulkhead.v1.Process
-	14, // 6: bulkhead.v1.RunResponse.message:type_name -> bulkhead.v1.Message
-	15, // 7: bulkhead.v1.HeartbeatResponse.state:type_name -> bulkhead.v1.WorkerState
+	13, // 0: bulkhead.v1.RunRequest.process:type_name -> bulkhead.v1.Process
+	5,  // 1: bulkhead.v1.RunRequest.consumer:type_name -> bulkhead.v1.ConsumerTask
+	6,  // 2: bulkhead.v1.RunRequest.monitor:type_name -> bulkhead.v1.MonitorTask
+	14, // 3: bulkhead.v1.ConsumerTask.spec:type_name -> bulkhead.v1.ConsumerSpec
+	15, // 4: bulkhead.v1.ConsumerTask.stages:type_name -> bulkhead.v1.Stage
+	13, // 5: bulkhead.v1.MonitorTask.targets:type_name -> bulkhead.v1.Process
+	16, // 6: bulkhead.v1.RunResponse.message:type_name -> bulkhead.v1.Message
+	17, // 7: bulkhead.v1.HeartbeatResponse.state:type_name -> bulkhead.v1.WorkerState
 	0,  // 8: bulkhead.v1.WorkerService.Run:input_type -> bulkhead.v1.RunRequest
 	1,  // 9: bulkhead.v1.WorkerService.Begin:input_type -> bulkhead.v1.BeginRequest
-	7,  // 10: bulkhead.v1.WorkerService.Heartbeat:input_type -> bulkhead.v1.HeartbeatRequest
-	9,  // 11: bulkhead.v1.WorkerService.Kill:input_type -> bulkhead.v1.KillRequest
-	5,  // 12: bulkhead.v1.WorkerService.Run:output_type -> bulkhead.v1.RunResponse
-	2,  // 13: bulkhead.v1.WorkerService.Begin:output_type -> bulkhead.v1.BeginResponse
-	8,  // 14: bulkhead.v1.WorkerService.Heartbeat:output_type -> bulkhead.v1.HeartbeatResponse
-	10, // 15: bulkhead.v1.WorkerService.Kill:output_type -> bulkhead.v1.KillResponse
-	12, // [12:16] is the sub-list for method output_type
-	8,  // [8:12] is the sub-list for method input_type
+	3,  // 10: bulkhead.v1.WorkerService.Pace:input_type -> bulkhead.v1.PaceRequest
+	9,  // 11: bulkhead.v1.WorkerService.Heartbeat:input_type -> bulkhead.v1.HeartbeatRequest
+	11, // 12: bulkhead.v1.WorkerService.Kill:input_type -> bulkhead.v1.KillRequest
+	7,  // 13: bulkhead.v1.WorkerService.Run:output_type -> bulkhead.v1.RunResponse
+	2,  // 14: bulkhead.v1.WorkerService.Begin:output_type -> bulkhead.v1.BeginResponse
+	4,  // 15: bulkhead.v1.WorkerService.Pace:output_type -> bulkhead.v1.PaceResponse
+	10, // 16: bulkhead.v1.WorkerService.Heartbeat:output_type -> bulkhead.v1.HeartbeatResponse
+	12, // 17: bulkhead.v1.WorkerService.Kill:output_type -> bulkhead.v1.KillResponse
+	13, // [13:18] is the sub-list for method output_type
+	8,  // [8:13] is the sub-list for method input_type
 	8,  // [8:8] is the sub-list for extension type_name
 	8,  // [8:8] is the sub-list for extension extendee
 	0,  // [0:8] is the sub-list for field type_name
@@ -868,7 +979,7 @@ func file_bulkhead_v1_worker_proto_build() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_bulkhead_v1_worker_proto_rawDesc), len(file_bulkhead_v1_worker_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

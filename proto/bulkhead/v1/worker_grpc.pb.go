@@ -20,6 +20,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	WorkerService_Run_FullMethodName       = "/bulkhead.v1.WorkerService/Run"
 	WorkerService_Begin_FullMethodName     = "/bulkhead.v1.WorkerService/Begin"
+	WorkerService_Pace_FullMethodName      = "/bulkhead.v1.WorkerService/Pace"
 	WorkerService_Heartbeat_FullMethodName = "/bulkhead.v1.WorkerService/Heartbeat"
 	WorkerService_Kill_FullMethodName      = "/bulkhead.v1.WorkerService/Kill"
 )
@@ -38,6 +39,9 @@ type WorkerServiceClient interface {
 	// may be called before the consumer has said Start, and more than once, where the first counts; and
 	// once for each stage that begins together with those of other clients.
 	Begin(ctx context.Context, in *BeginRequest, opts ...grpc.CallOption) (*BeginResponse, error)
+	// Pace sets the rate of a consumer that has one, from now on. It returns at once; of several calls the
+	// one of the highest number counts.
+	Pace(ctx context.Context, in *PaceRequest, opts ...grpc.CallOption) (*PaceResponse, error)
 	// Heartbeat returns how the worker is, even while a write is stuck.
 	Heartbeat(ctx context.Context, in *HeartbeatRequest, opts ...grpc.CallOption) (*HeartbeatResponse, error)
 	// Kill asks the worker to end. It returns at once; Run ends when the worker is done.
@@ -81,6 +85,16 @@ func (c *workerServiceClient) Begin(ctx context.Context, in *BeginRequest, opts 
 	return out, nil
 }
 
+func (c *workerServiceClient) Pace(ctx context.Context, in *PaceRequest, opts ...grpc.CallOption) (*PaceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PaceResponse)
+	err := c.cc.Invoke(ctx, WorkerService_Pace_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *workerServiceClient) Heartbeat(ctx context.Context, in *HeartbeatRequest, opts ...grpc.CallOption) (*HeartbeatResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(HeartbeatResponse)
@@ -115,6 +129,9 @@ type WorkerServiceServer interface {
 	// may be called before the consumer has said Start, and more than once, where the first counts; and
 	// once for each stage that begins together with those of other clients.
 	Begin(context.Context, *BeginRequest) (*BeginResponse, error)
+	// Pace sets the rate of a consumer that has one, from now on. It returns at once; of several calls the
+	// one of the highest number counts.
+	Pace(context.Context, *PaceRequest) (*PaceResponse, error)
 	// Heartbeat returns how the worker is, even while a write is stuck.
 	Heartbeat(context.Context, *HeartbeatRequest) (*HeartbeatResponse, error)
 	// Kill asks the worker to end. It returns at once; Run ends when the worker is done.
@@ -134,6 +151,9 @@ func (UnimplementedWorkerServiceServer) Run(*RunRequest, grpc.ServerStreamingSer
 }
 func (UnimplementedWorkerServiceServer) Begin(context.Context, *BeginRequest) (*BeginResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Begin not implemented")
+}
+func (UnimplementedWorkerServiceServer) Pace(context.Context, *PaceRequest) (*PaceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Pace not implemented")
 }
 func (UnimplementedWorkerServiceServer) Heartbeat(context.Context, *HeartbeatRequest) (*HeartbeatResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Heartbeat not implemented")
@@ -191,6 +211,24 @@ func _WorkerService_Begin_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _WorkerService_Pace_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PaceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(WorkerServiceServer).Pace(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: WorkerService_Pace_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(WorkerServiceServer).Pace(ctx, req.(*PaceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _WorkerService_Heartbeat_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(HeartbeatRequest)
 	if err := dec(in); err != nil {
@@ -237,6 +275,10 @@ var WorkerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Begin",
 			Handler:    _WorkerService_Begin_Handler,
+		},
+		{
+			MethodName: "Pace",
+			Handler:    _WorkerService_Pace_Handler,
 		},
 		{
 			MethodName: "Heartbeat",

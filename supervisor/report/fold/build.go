@@ -122,6 +122,7 @@ func (f *Folder) report(running bool) *report.Report {
 	if r.Run.Job = copyOf(f.run.Job); r.Run.Job != nil {
 		r.Run.Job.Text = words.Job(r.Run.Job)
 	}
+	r.Run.FleetRate = f.fleetRate(r)
 	if r.Run.Gather = copyOf(f.run.Gather); r.Run.Gather != nil {
 		r.Run.Gather.Text = words.Gather(r)
 	}

@@ -59,7 +59,7 @@ func rank(kind string) int {
 		return 1
 	case report.EventHandlerDeath, report.EventAway, report.EventSilent, report.EventMoved:
 		return 2
-	case report.EventStall, report.EventMissed:
+	case report.EventStall, report.EventMissed, report.EventDivided:
 		return 3
 	default:
 		return 4
@@ -99,6 +99,12 @@ func runEvents(r *report.Report) []report.Event {
 		j := &r.Rejections[i]
 		list = append(list, report.Event{At: j.At, Kind: report.EventRejected, Client: j.ClientName,
 			Text: cmp.Or(j.ClientName, "a connection") + " was rejected" + words.Because(j.Reason)})
+	}
+	if rate := r.Run.FleetRate; rate != nil {
+		for i := range rate.Divisions {
+			list = append(list, report.Event{At: rate.Divisions[i].At, Kind: report.EventDivided,
+				Text: words.Division(&rate.Divisions[i])})
+		}
 	}
 	return list
 }

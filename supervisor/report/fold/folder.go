@@ -60,6 +60,8 @@ type Folder struct {
 	gatherFromFirst      bool                 // the time of the gather begins with the first client
 	gathered             map[uint32]bool      // the sessions that were ready as the gather ended
 	stageGathers         map[string]*stageGathered
+	// divided is who has a part in the fleet's rate.
+	divided map[string]bool
 }
 
 // NewFolder returns a Folder that has seen no record.
@@ -200,6 +202,9 @@ func (f *Folder) fold(r *bulkheadv1.Record, at report.Stamp) error {
 		f.foldPaused(e.SupervisorPaused, at)
 	case *bulkheadv1.Record_JobStarted:
 		f.run.Job = jobOf(e.JobStarted)
+		f.run.FleetRate = fleetRateOf(e.JobStarted.GetFleetRate())
+	case *bulkheadv1.Record_RateDivided:
+		f.foldRateDivided(e.RateDivided, at)
 	case *bulkheadv1.Record_JobJoined:
 		f.foldJobJoined(e.JobJoined.GetClient())
 	case *bulkheadv1.Record_GatherEnded:

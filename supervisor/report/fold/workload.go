@@ -3,8 +3,10 @@ package fold
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -303,4 +305,71 @@ func copiedConsumer(c *report.Consumer) report.Consumer {
 	out := *c
 	out.ChunkSizes, out.Read = slices.Clone(c.ChunkSizes), copyOf(c.Read)
 	return out
+}
+
+// maxDividedNames is how many names a division lists of those that came, and of those that have gone.
+const maxDividedNames = 16
+
+// fleetRateOf returns the rate that clients have together; nil for none.
+func fleetRateOf(r *bulkheadv1.FleetRate) *report.FleetRate {
+	if r == nil {
+		return nil
+	}
+	return &report.FleetRate{BytesPerSecond: r.GetBytesPerSecond(), ChunksPerSecond: finite(r.GetChunksPerSecond()),
+		Divisions: []report.RateDivision{}}
+}
+
+// finite returns a rate that can be written as JSON.
+func finite(v float64) float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return 0
+	}
+	return max(v, 0)
+}
+
+// foldRateDivided takes how the rate is divided from here on.
+func (f *Folder) foldRateDivided(e *bulkheadv1.RateDivided, at report.Stamp) {
+	r := f.run.FleetRate
+	if r == nil {
+		return
+	}
+	now, d := make(map[string]bool), report.RateDivision{Division: e.GetDivision(), At: at}
+	for _, part := range e.GetParts()[:min(len(e.GetParts()), maxJobClients)] {
+		now[plaintext.Line(part.GetClient(), plaintext.MaxName)] = true
+		d.Consumers += uint64(part.GetConsumers())
+	}
+	d.Clients, d.Came, d.Gone = len(now), lacking(now, f.divided), lacking(f.divided, now)
+	f.divided = now
+	if len(r.Divisions) == report.MaxDivisions {
+		r.DivisionsLeftOut++
+		return
+	}
+	r.Divisions = append(r.Divisions, d)
+}
+
+// lacking returns the first names that others lack.
+func lacking(names, others map[string]bool) []string {
+	list := []string{}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if !others[name] && len(list) < maxDividedNames {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// fleetRate returns what became of the rate that clients have together; nil for none.
+func (f *Folder) fleetRate(r *report.Report) *report.FleetRate {
+	rate := copyOf(f.run.FleetRate)
+	if rate == nil {
+		return nil
+	}
+	rate.Divisions = slices.Clone(rate.Divisions)
+	if w := r.CommonWindow; w != nil && w.Intervals > 0 && w.IntervalNano > 0 {
+		bytes := w.BytesPerSecond
+		chunks := float64(w.Chunks) / (time.Duration(w.IntervalNano).Seconds() * float64(w.Intervals))
+		rate.ReachedBytesPerSecond, rate.ReachedChunksPerSecond = &bytes, &chunks
+	}
+	rate.Text = words.FleetRate(rate)
+	return rate
 }

@@ -49,6 +49,7 @@ func Findings(r *report.Report) []report.Finding {
 	list = append(list, unexpected(r)...)
 	list = append(list, gathered(r)...)
 	list = append(list, apartMost(r)...)
+	list = append(list, fleetRate(r)...)
 	list = append(list, stagesApart(r)...)
 	list = append(list, supervisorPaused(r)...)
 	list = append(list, journalUnavailable(r)...)

@@ -122,3 +122,34 @@ func commonFigures() []Figure {
 	}
 	return list
 }
+
+// fleetRateOff is how much a fleet's rate may be missed by, in either direction, without a word.
+const fleetRateOff = 0.05
+
+// fleetRate finds that clients did not write what they were to write together, or more.
+func fleetRate(r *report.Report) []report.Finding {
+	f := r.Run.FleetRate
+	if f == nil || f.ReachedBytesPerSecond == nil {
+		return nil
+	}
+	// Of two limits the one that is reached first applies.
+	reached := 0.0
+	if f.BytesPerSecond > 0 {
+		reached = float64(*f.ReachedBytesPerSecond) / float64(f.BytesPerSecond)
+	}
+	if f.ChunksPerSecond > 0 {
+		reached = max(reached, *f.ReachedChunksPerSecond/f.ChunksPerSecond)
+	}
+	text := ""
+	switch {
+	case reached < 1-fleetRateOff:
+		text = "the clients did not reach the rate that they were to write at together"
+	case reached > 1+fleetRateOff:
+		text = "the clients wrote more than the rate that they were to write at together"
+	default:
+		return nil
+	}
+	return []report.Finding{{Kind: report.FindingFleetRate, Text: text,
+		Evidence:  words.Percent(100*reached) + " of it: " + words.FleetRate(f),
+		Threshold: fmt.Sprintf("%g %% from it", 100*fleetRateOff)}}
+}

@@ -29,6 +29,7 @@ func (p *Page) run() {
 	}
 	p.fact("clients", "%s", attendanceLine(run))
 	p.fact("job", "%s", words.Job(p.Run.Job))
+	p.fact("fleet rate", "%s", words.FleetRate(p.Run.FleetRate))
 	p.fact("gather", "%s", words.Gather(p.Report))
 	p.asserted()
 	p.fact("messages", "%s", p.messagesLine())

@@ -135,7 +135,7 @@ func TestDocsNameWhatCanBeAssertedAndFound(t *testing.T) {
 		report.FindingNeighbour,
 		report.FindingDevice, report.FindingWriteback, report.FindingNetwork, report.FindingThrottled,
 		report.FindingMemory, report.FindingSpace, report.FindingGather,
-		report.FindingWindow, report.FindingStages, report.FindingAssertion} {
+		report.FindingWindow, report.FindingStages, report.FindingFleetRate, report.FindingAssertion} {
 		kinds[kind] = true
 	}
 	checkFields(t, "What the numbers mean", kinds, documentedFields(findings))

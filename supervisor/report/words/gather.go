@@ -210,3 +210,55 @@ func withoutWhom(w *report.CommonWindow) string {
 	}
 	return strings.Join(parts, ", ")
 }
+
+// FleetRate returns in a line what clients were to write together, and what became of that; "" for no limit.
+func FleetRate(r *report.FleetRate) string {
+	if r == nil {
+		return ""
+	}
+	text := perSecond(r.BytesPerSecond, r.ChunksPerSecond) + " for all clients together"
+	if r.ReachedBytesPerSecond != nil {
+		bytes, chunks := *r.ReachedBytesPerSecond, *r.ReachedChunksPerSecond
+		if r.BytesPerSecond == 0 {
+			bytes = 0
+		}
+		if r.ChunksPerSecond == 0 {
+			chunks = 0
+		}
+		text += "; " + perSecond(bytes, chunks) + " in the common window"
+	}
+	if n := uint64(len(r.Divisions)) + r.DivisionsLeftOut; n > 0 {
+		text += "; divided " + Times(n)
+	}
+	return text
+}
+
+// perSecond returns what is written in a second, as far as it is not 0.
+func perSecond(bytes uint64, chunks float64) string {
+	var parts []string
+	if bytes > 0 {
+		parts = append(parts, human.Size(bytes)+"/s")
+	}
+	if chunks > 0 {
+		parts = append(parts, human.ExactNumber(roundedTo3(chunks))+" chunks/s")
+	}
+	if len(parts) == 0 {
+		return "nothing"
+	}
+	return strings.Join(parts, " and ")
+}
+
+// roundedTo3 returns a number without what a thousandth is more than.
+func roundedTo3(v float64) float64 { return float64(int64(v*1000+0.5)) / 1000 }
+
+// Division returns in a line how a rate was divided again.
+func Division(d *report.RateDivision) string {
+	text := "the fleet's rate was divided over " + Plural(uint64(d.Clients), "client")
+	if len(d.Gone) > 0 {
+		text += "; gone: " + NameSome(d.Gone)
+	}
+	if len(d.Came) > 0 && d.Division > 1 {
+		text += "; came: " + NameSome(d.Came)
+	}
+	return text
+}

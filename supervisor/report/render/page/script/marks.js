@@ -26,6 +26,7 @@ export const EVENT_STYLES = {
   rejected: ["warn-mark", "rejected"],
   upgrade: ["blue", "supervisor upgraded"],
   drain: ["grey", "drained"],
+  rate_divided: ["grey", "rate divided"],
   resume: ["good", "client resumed"],
 };
 

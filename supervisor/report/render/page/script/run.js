@@ -25,6 +25,7 @@ export function drawRun() {
     ...(run.sandbox ? [["sandbox", [run.sandbox.state, ...(run.sandbox.missing || []).map((gap) => "no " + gap.layer + " (" + gap.reason + ")")].join("; ")]] : []),
     ["clients", run.expected_clients + " expected, " + run.joined_clients + " joined"],
     ...(run.job ? [["job", run.job.text]] : []),
+    ...(run.fleet_rate ? [["fleet rate", run.fleet_rate.text]] : []),
     ...(run.gather ? [["gather", run.gather.text]] : []),
     ...windowFacts(report.common_window),
     ...(totals.warm_up ? [["warm-up", sizeText(totals.warm_up.bytes) + " in " + plural(totals.warm_up.chunks, "chunk") + "; they are in the run over time alone, and in none of the figures"]] : []),
