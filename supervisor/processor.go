@@ -293,7 +293,7 @@ func (p *processor) connected(l *link) {
 		return
 	}
 	if !l.adopted && !p.phase.refuses() {
-		if p.holder.Stale(l.hello, p.durable) {
+		if p.run.engine != nil && p.holder.Stale(l.hello, p.durable) { // it waited for the engine
 			l.drop(errReplaced)
 			return
 		}
