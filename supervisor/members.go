@@ -42,7 +42,7 @@ type others struct {
 	changed bool             // guarded by mu; one has come or gone since the last count
 	told    bool             // guarded by mu; drains has had one
 
-	// The rest belongs to watchMembers.
+	// The rest belongs to countMembers.
 	seen    []int                 // of the registers
 	pending []cluster.Enrolled    // who has a session of which nothing is known yet
 	missing int                   // for how many counts sessions have been missing
@@ -165,20 +165,30 @@ func (r *run) watchMembers(ctx context.Context) {
 		stop = func() {}
 	}
 	defer stop()
+	defer inBackground(ctx, r.countMembers)() // which the engine may hold up
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
 	for {
 		r.tell(false)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// countMembers counts again and again, until ctx is done.
+func (r *run) countMembers(ctx context.Context) {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for {
 		r.countAll(ctx)
-		for due := false; !due; {
-			select {
-			case <-tick.C:
-				due = true
-			case <-r.others.poke:
-				r.countAll(ctx)
-			case <-ctx.Done():
-				return
-			}
+		select {
+		case <-tick.C:
+		case <-r.others.poke:
+		case <-ctx.Done():
+			return
 		}
 	}
 }

@@ -306,6 +306,9 @@ func (s *Supervisor) serve(ctx context.Context, r *run, signals <-chan os.Signal
 	}
 
 	if errors.Is(cause, errLeaves) {
+		if r.engine.Outage() > 0 { // what is owed cannot be written, and is not waited for
+			r.engine.GiveUp()
+		}
 		r.leave()
 		return true, errLeaves
 	}

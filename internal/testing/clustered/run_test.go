@@ -440,6 +440,32 @@ func TestLeavingAndDraining(t *testing.T) {
 	}
 }
 
+// An upgrade of one of two supervisors drops no connection, and takes nothing from the other.
+func TestOneOfTwoIsUpgraded(t *testing.T) {
+	config := settings(t, engine.Start(t, engine.Options{}), "run: shared")
+	first, second := supervisor(t, folder(t), "--config", config, "--clients", "2"),
+		supervisor(t, folder(t), "--config", config, "--clients", "2")
+	one, other := client(t, first, "one", "--runtime", "15s"), client(t, second, "other", "--runtime", "15s")
+	joined(t, first, 1)
+	joined(t, second, 1)
+	out, err := exec.Command(filepath.Join(bin, "bulkhead"), "supervisor", "upgrade", "--state-dir",
+		first.StateDir).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	ended(t, one)
+	ended(t, other)
+	for _, s := range []*harness.Supervisor{first, second} {
+		rep, _ := finished(t, s, 0)
+		allClosed(t, rep, 2)
+		for _, c := range rep.Clients {
+			if len(c.Connections) != 1 {
+				t.Errorf("client %s had %d connections", c.Name, len(c.Connections))
+			}
+		}
+	}
+}
+
 // Who is killed and started again has its own sessions again, beside another supervisor of the run.
 func TestOneOfTwoIsStartedAgain(t *testing.T) {
 	c := engine.Start(t, engine.Options{})
