@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,8 +13,10 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"bulkhead/internal/testing/harness/expect"
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/journal"
+	"bulkhead/supervisor/report/fold"
 )
 
 // fleetRate is what three clients of a consumer each write together, and fleetPart one of them.
@@ -68,6 +71,50 @@ func TestAnUpgradeKeepsTheParts(t *testing.T) {
 	w.checkDivided()
 }
 
+// TestAnAgentThatJoinedIsKnownToTheNextSupervisor kills the supervisor of a run that an agent has joined: nobody
+// else comes under the name of its client then.
+func TestAnAgentThatJoinedIsKnownToTheNextSupervisor(t *testing.T) {
+	t.Parallel()
+	w := &fleetWorld{agents: make(map[string]*agentRunning), jobEnd: make(chan error, 1)}
+	w.world = newWorld(t, settings{clients: 1, more: []string{"--keep-running"}})
+	w.startAgent("alpha", w.Addr, "")
+	w.runJob("job: joined\njoin: now\nclients: [{on: all}]\nload: {path: " + w.dir + "/alpha, runtime: 1h, " +
+		"consumer_count: 1, chunk_size: 4KiB, file_size: 64KiB, keep_files: 1, rate: {bytes: 64KiB}}\n")
+	w.session("alpha", serving)
+	w.runDir = must1(filepath.EvalSymlinks(filepath.Join(w.StateDir, "runs", "latest")))(t)
+	hello := rawclient.AgentHello("late")
+	hello.Agent.GivesIds = true
+	late := rawclient.NewAgent(rawclient.AgentConfig{Hello: hello, Addr: w.Addr,
+		Client: func(context.Context, *bulkheadv1.Task) error { return nil }}) // which never comes
+	gone := make(chan struct{})
+	ctx, stop := context.WithCancel(w.world.ctx)
+	go func() { late.Run(ctx); close(gone) }() // ends with ctx
+	t.Cleanup(func() { stop(); <-gone })
+	expect.Eventually(t, func() error {
+		rep, err := fold.FromJournal(filepath.Join(w.runDir, "journal"))
+		if err == nil && (rep.Run.Job == nil || len(rep.Run.Job.Clients) != 2) {
+			err = errNotYet
+		}
+		return err
+	})
+	w.Kill()
+	w.again(false)
+	w.session("alpha", func(s *bulkheadv1.SessionStatus) bool { return s.GetState() == "active" })
+	w.sender("late", w.Addr, nil)
+	expect.Eventually(t, func() error {
+		st, err := w.status()
+		for _, s := range st.GetSessions() {
+			if s.GetName() == "late" {
+				t.Fatal("a stranger has come under the name of a client of the job")
+			}
+		}
+		if err == nil && st.GetRejectedConnections() == 0 {
+			err = errNotYet
+		}
+		return err
+	})
+}
+
 // newRatedFleet starts a supervisor, three agents and a job with a rate, and waits until all write.
 func newRatedFleet(t *testing.T, point string) *fleetWorld {
 	t.Helper()
@@ -81,32 +128,38 @@ func newRatedFleet(t *testing.T, point string) *fleetWorld {
 		w.startAgent(name, w.Addr, "")
 	}
 	w.awaitAgents()
-	file := filepath.Join(w.dir, "job.yaml")
 	text := "job: rated\nfleet_rate: {bytes: " + fmt.Sprint(fleetRate) + "B}\nclients:\n"
 	for _, name := range []string{"alpha", "beta", "gamma"} {
 		text += fmt.Sprintf("- {on: {name: %[2]s}, load: {path: %[1]s/%[2]s}}\n", w.dir, name)
 	}
 	text += "load: {runtime: 15s, consumer_count: 1, chunk_size: 4KiB, file_size: 64KiB, keep_files: 1, " +
 		"progress: {interval: 200ms}, heartbeat: {interval: 200ms, timeout: 100ms}}\ngather: {timeout: 60s}\n"
-	expect.NoError(t, os.WriteFile(file, []byte(text), 0o600))
-	w.job = exec.Command(filepath.Join(w.bin, "bulkhead"), "run", "--wait", patience.String(), "--state-dir",
-		w.StateDir, file)
-	w.job.Stdout, w.job.Stderr = &w.said, &w.said
-	expect.NoError(t, w.job.Start())
-	ended := make(chan struct{})
-	go func() { w.jobEnd <- w.job.Wait(); close(ended) }() // ends with the process
-	t.Cleanup(func() {
-		_ = w.job.Process.Kill()
-		<-ended
-		if t.Failed() {
-			t.Logf("the job said:\n%s", tail(w.said.String()))
-		}
-	})
+	w.runJob(text)
 	for _, name := range []string{"alpha", "beta", "gamma"} {
 		w.session(name, func(s *bulkheadv1.SessionStatus) bool { return s.GetBytes() > fleetPart })
 	}
 	w.runDir = must1(filepath.EvalSymlinks(filepath.Join(w.StateDir, "runs", "latest")))(t)
 	return w
+}
+
+// runJob starts `bulkhead run`.
+func (w *fleetWorld) runJob(text string) {
+	w.t.Helper()
+	file := filepath.Join(w.dir, "job.yaml")
+	expect.NoError(w.t, os.WriteFile(file, []byte(text), 0o600))
+	w.job = exec.Command(filepath.Join(w.bin, "bulkhead"), "run", "--wait", patience.String(), "--state-dir",
+		w.StateDir, file)
+	w.job.Stdout, w.job.Stderr = &w.said, &w.said
+	expect.NoError(w.t, w.job.Start())
+	ended := make(chan struct{})
+	go func() { w.jobEnd <- w.job.Wait(); close(ended) }() // ends with the process
+	w.t.Cleanup(func() {
+		_ = w.job.Process.Kill()
+		<-ended
+		if w.t.Failed() {
+			w.t.Logf("the job said:\n%s", tail(w.said.String()))
+		}
+	})
 }
 
 // endRated waits for the end of the job, of which a client was lost.
