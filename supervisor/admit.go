@@ -232,7 +232,7 @@ func (r *run) beginsOnEngine(hello *bulkheadv1.Hello, who *bulkheadv1.Identity) 
 	book, head, err := r.book.Open(context.Background(), newcomer(hello, who))
 	var p *processor
 	if err == nil && head.Epoch > 1 && (head.Connection > 0 || head.Durable > 0 || head.Ended()) {
-		p, err = r.continues(book, hello.GetClientId())
+		p, err = r.continues(book, head, hello.GetClientId())
 	}
 	r.mu.Lock()
 	var no *answer

@@ -361,10 +361,10 @@ func (r *run) takeSession(client []byte) error {
 	r.cycle.sessionBegan() // nothing ends meanwhile
 	r.mu.Unlock()
 	defer close(opened)
-	book, _, err := r.book.Open(context.Background(), cluster.Hello{Client: client})
+	book, head, err := r.book.Open(context.Background(), cluster.Hello{Client: client})
 	var p *processor
 	if err == nil {
-		p, err = r.continues(book, client)
+		p, err = r.continues(book, head, client)
 	}
 	r.mu.Lock()
 	r.letIn(string(client), p)
@@ -386,8 +386,8 @@ func (p *processor) cutElsewhere() note {
 
 // continues returns the session of a client that another supervisor has had, from its records. It is not listed
 // yet.
-func (r *run) continues(book cluster.Log, client []byte) (*processor, error) {
-	past, was, err := r.engine.SessionOf(r.engine.Trying(), client)
+func (r *run) continues(book cluster.Log, head cluster.Head, client []byte) (*processor, error) {
+	past, was, err := r.engine.SessionOf(r.engine.Trying(), client, head)
 	if err == nil && was == nil {
 		err = fmt.Errorf("%w: nothing is known of the session", cluster.ErrUnavailable)
 	}

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -72,9 +73,14 @@ func (p *processor) step(e event, from *link, cause string, class bulkheadv1.Det
 		}
 	}
 	// An outcome must be in the journal before the client is told; a connection need
-	// not be, because Welcome promises only what is durable already.
+	// not be, because Welcome promises only what is durable already. But where another supervisor may
+	// have the session, only an append tells whether what is known here of that still holds.
 	if !now.ended() {
-		p.owe(recs...)
+		if p.run.others == nil || was == fresh || !slices.Contains(actions, welcome) {
+			p.owe(recs...)
+		} else if !p.record(recs...) {
+			return
+		}
 	} else {
 		failpoint.Hit("supervisor/before-session-ended")
 		if !p.record(recs...) {

@@ -3,6 +3,7 @@ package clustered
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -12,9 +13,13 @@ import (
 	"syscall"
 	"testing"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"bulkhead/internal/testing/engine"
 	"bulkhead/internal/testing/harness"
 	"bulkhead/internal/testing/harness/expect"
+	"bulkhead/internal/testing/rawclient"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/report"
 	"bulkhead/supervisor/report/saved"
@@ -437,6 +442,64 @@ func TestLeavingAndDraining(t *testing.T) {
 	}
 	if one, other := sums(t, second), sums(t, third); one != other {
 		t.Errorf("the journals differ:\n%s\n%s", one, other)
+	}
+}
+
+// comes connects a client to a supervisor, again while it is told to come again, and returns after which message it
+// continues.
+func comes(t *testing.T, s *harness.Supervisor, h *bulkheadv1.Hello) (*rawclient.Client, uint64) {
+	t.Helper()
+	for {
+		c, err := rawclient.Dial(t.Context(), s.Addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := c.Greet(h)
+		if err == nil {
+			t.Cleanup(func() { c.Close() })
+			return c, w.GetResumeAfter()
+		}
+		c.Close()
+		if status.Code(err) != codes.Unavailable {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A client that comes back to a supervisor which still has its session in memory, and has been at another one since,
+// continues where it was there.
+func TestAClientComesBackFromTheOther(t *testing.T) {
+	config := settings(t, engine.Start(t, engine.Options{}), "run: shared")
+	both := []*harness.Supervisor{supervisor(t, folder(t), "--config", config, "--clients", "1"),
+		supervisor(t, folder(t), "--config", config, "--clients", "1")}
+	hello := rawclient.Hello("wanderer")
+	for i := range uint64(6) {
+		c, after := comes(t, both[i%2], hello)
+		if after != 3*i {
+			t.Fatalf("at its connection %d it continues after message %d; want %d", i+1, after, 3*i)
+		}
+		if err := errors.Join(c.SendBatch(3*i+1, 3*i+3), c.AwaitAck(3*i+3)); err != nil {
+			t.Fatal(err)
+		}
+		if i < 5 {
+			c.Close()
+			continue
+		}
+		if err := c.Goodbye(3*i + 3); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.End() // in order or not, the report tells
+	}
+	for _, s := range both {
+		code, err := s.Wait(patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rep, _ := finished(t, s, code)
+		if len(rep.Clients) != 1 || rep.Clients[0].Messages != 18 || rep.Clients[0].Outcome != report.OutcomeClosed ||
+			len(rep.Journal.Violations) > 0 {
+			t.Errorf("the clients are %+v; violations: %v", rep.Clients, rep.Journal.Violations)
+		}
 	}
 }
 

@@ -30,6 +30,7 @@ type Run struct {
 	connections atomic.Uint64
 	registers   []*register // by shard; none for 0
 	noting      noting
+	times       times
 	close       sync.Once
 }
 

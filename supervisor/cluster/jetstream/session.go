@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/nats-io/nats.go"
 	"google.golang.org/protobuf/proto"
@@ -12,20 +13,18 @@ import (
 	"bulkhead/supervisor/cluster"
 )
 
-// Session returns the records of one session up to now, behind the run's first record, in the times that
-// they have in the order of the whole run. It takes the session from nobody. There are none behind the
-// first for a client of which nothing has been said.
-func (r *Run) Session(ctx context.Context, client []byte) (list []*bulkheadv1.Record, err error) {
-	x, err := extentOf(ctx, r.engine, r.names.run)
-	if err != nil {
-		return nil, err
-	}
-	first, err := r.begin(ctx)
+// Session returns the records of one session up to when it was opened so often at least, behind the run's first
+// record, in the times that they have in the order of the whole run. It takes the session from nobody. There
+// are none behind the first for a client of which nothing has been said.
+//
+// It returns ErrUnavailable if it finds less: a leader that was cut off answers for an earlier time.
+func (r *Run) Session(ctx context.Context, client []byte, epoch uint64) (list []*bulkheadv1.Record, err error) {
+	times, first, err := r.times.of(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	l := &subjectLane{ctx: ctx, run: r, stream: r.names.stream(r.names.shard(client)), subject: r.names.session(client)}
-	for data, err := range canonical(x.clock, []lane{&inOrder{first}, l}) {
+	for data, err := range canonical(times, []lane{&inOrder{first}, l}) {
 		rec := new(bulkheadv1.Record)
 		if err == nil {
 			err = proto.Unmarshal(data, rec)
@@ -34,6 +33,10 @@ func (r *Run) Session(ctx context.Context, client []byte) (list []*bulkheadv1.Re
 			return nil, fmt.Errorf("reading the session of client %.4x: %w", client, err)
 		}
 		list = append(list, rec)
+	}
+	if l.epoch < epoch {
+		return nil, fmt.Errorf("%w: the session of client %.4x was opened %d times, and the engine shows %d of them",
+			cluster.ErrUnavailable, client, epoch, l.epoch)
 	}
 	return list, nil
 }
@@ -56,6 +59,36 @@ func (r *Run) Opened(ctx context.Context, client []byte) (*bulkheadv1.SessionOpe
 		return nil, fmt.Errorf("%w: session %x does not begin with SessionOpened", cluster.ErrFailed, client)
 	}
 	return rec.GetSessionOpened(), nil
+}
+
+// times are the clocks of a run's supervisors, and the run's first record, as long as nothing new is in its
+// course.
+type times struct {
+	mu    sync.Mutex
+	at    uint64  // guarded by mu; the newest message of the course; 0 for not known
+	clock clock   // guarded by mu
+	first []entry // guarded by mu
+}
+
+// of returns them as they are now.
+func (t *times) of(ctx context.Context, r *Run) (clock, []entry, error) {
+	now, err := r.courseNow(ctx)
+	if err != nil {
+		return clock{}, nil, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.at == 0 || t.at != now.seq {
+		x, err := extentOf(ctx, r.engine, r.names.run)
+		if err != nil {
+			return clock{}, nil, err
+		}
+		if t.first, err = r.begin(ctx); err != nil {
+			return clock{}, nil, err
+		}
+		t.at, t.clock = now.seq, x.clock
+	}
+	return t.clock, t.first, nil
 }
 
 // begin returns the run's first record.
@@ -101,6 +134,7 @@ type subjectLane struct {
 	run             *Run
 	stream, subject string
 	at, upto        uint64 // the newest message that was read, and the last; 0 before the first look
+	epoch           uint64 // of the newest message that was read
 }
 
 func (l *subjectLane) next() (entry, bool, error) {
@@ -141,7 +175,7 @@ func (l *subjectLane) read() (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		l.rest, l.at = append(l.rest, records...), m.seq
+		l.rest, l.at, l.epoch = append(l.rest, records...), m.seq, m.number(epochHeader)
 	}
 	return true, nil
 }

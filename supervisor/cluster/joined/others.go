@@ -2,7 +2,9 @@ package joined
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -34,12 +36,18 @@ func (r *Run) Opened(ctx context.Context, client []byte) (*bulkheadv1.SessionOpe
 	return r.inner.Opened(ctx, client)
 }
 
-// SessionOf returns what the records of a client's session say, and of the run its beginning; nil if nothing
-// is said of the client.
-func (r *Run) SessionOf(ctx context.Context, client []byte) (*recovery.Past, *recovery.Session, error) {
-	recs, err := r.inner.Session(ctx, client)
-	if err != nil {
-		return nil, nil, err
+// SessionOf returns what the records of a client's session say that was opened with a head, and of the run its
+// beginning; nil if nothing is said of the client. It waits until the engine shows all that is behind the head.
+func (r *Run) SessionOf(ctx context.Context, client []byte, h cluster.Head) (*recovery.Past, *recovery.Session, error) {
+	var recs []*bulkheadv1.Record
+	for {
+		var err error
+		if recs, err = r.inner.Session(ctx, client, h.Epoch); err == nil {
+			break
+		}
+		if !errors.Is(err, cluster.ErrUnavailable) || !rest(ctx) {
+			return nil, nil, err
+		}
 	}
 	past := recovery.New()
 	for _, rec := range recs {
@@ -48,9 +56,28 @@ func (r *Run) SessionOf(ctx context.Context, client []byte) (*recovery.Past, *re
 		}
 	}
 	for _, s := range past.Sessions {
+		if s.Durable != h.Durable {
+			return nil, nil, fmt.Errorf("%w: %d messages of session %d are durable, and its records have %d",
+				cluster.ErrFailed, h.Durable, s.Number, s.Durable)
+		}
 		return past, s, nil
 	}
 	return past, nil, nil
+}
+
+// betweenLooks is the time between two looks for what the engine must have.
+const betweenLooks = 100 * time.Millisecond
+
+// rest waits a little, and reports whether ctx is still not done.
+func rest(ctx context.Context) bool {
+	timer := time.NewTimer(betweenLooks)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // Abandoned ends the session of a client that somebody let in and of which nothing was ever said.

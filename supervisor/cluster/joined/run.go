@@ -34,7 +34,7 @@ const openAtOnce = 64
 // Resume takes every session without an outcome that the supervisor of this folder had before, and returns what
 // the run's records say then, without the open sessions of others.
 func (r *Run) Resume(ctx context.Context) (*recovery.Past, map[string]cluster.Log, error) {
-	logs := make(map[string]cluster.Log)
+	logs, heads := make(map[string]cluster.Log), make(map[string]cluster.Head)
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	var failed []error
@@ -50,9 +50,10 @@ func (r *Run) Resume(ctx context.Context) (*recovery.Past, map[string]cluster.Lo
 		slots <- struct{}{}
 		all.Go(func() {
 			defer func() { <-slots }()
-			l, _, err := r.Open(ctx, cluster.Hello{Client: found.Client})
+			l, h, err := r.Open(ctx, cluster.Hello{Client: found.Client})
 			mu.Lock()
 			defer mu.Unlock()
+			heads[string(found.Client)] = h
 			if logs[string(found.Client)] = l; err != nil {
 				failed = append(failed, err)
 			}
@@ -62,6 +63,13 @@ func (r *Run) Resume(ctx context.Context) (*recovery.Past, map[string]cluster.Lo
 		return nil, nil, fmt.Errorf("taking up %d sessions: %w", len(failed), failed[0])
 	}
 	past, err := r.past(ctx)
+	for err == nil && !reaches(past, heads) {
+		// A leader that was cut off answers for an earlier time than that of the heads, which were written.
+		if !rest(ctx) {
+			return nil, nil, context.Cause(ctx)
+		}
+		past, err = r.past(ctx)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -72,6 +80,20 @@ func (r *Run) Resume(ctx context.Context) (*recovery.Past, map[string]cluster.Lo
 		return of == r.Before
 	})
 	return past, logs, nil
+}
+
+// reaches reports whether what was read has all that is behind the heads of sessions, by client id.
+func reaches(past *recovery.Past, heads map[string]cluster.Head) bool {
+	durable := make(map[string]uint64, len(past.Sessions))
+	for _, s := range past.Sessions {
+		durable[string(s.Hello.GetClientId())] = s.Durable
+	}
+	for client, h := range heads {
+		if durable[client] != h.Durable {
+			return false
+		}
+	}
+	return true
 }
 
 // past folds the records, again while the engine is not there.
