@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -12,6 +13,7 @@ import (
 
 	"bulkhead/internal/config"
 	"bulkhead/internal/failpoint"
+	"bulkhead/internal/pathname"
 	"bulkhead/internal/protocol"
 	bulkheadv1 "bulkhead/proto/bulkhead/v1"
 	"bulkhead/supervisor/fleet"
@@ -331,10 +333,11 @@ func (r *runner) couldAll(ctx context.Context, shares []share) error {
 		var open, no []string
 		for _, s := range shares {
 			switch s.told.GetState() {
-			case bulkheadv1.TaskState_TASK_STATE_UNSPECIFIED:
-				open = append(open, fmt.Sprintf("agent %s has not answered", s.agent.Name))
+			case bulkheadv1.TaskState_TASK_STATE_POSSIBLE:
 			case bulkheadv1.TaskState_TASK_STATE_REFUSED:
-				no = append(no, fmt.Sprintf("agent %s cannot: %s", s.agent.Name, s.told.GetDetail()))
+				no = append(no, fmt.Sprintf("agent %s cannot: %s", s.agent.Name, detail(s.told)))
+			default: // also what is no answer to what it was asked
+				open = append(open, fmt.Sprintf("agent %s has not answered", s.agent.Name))
 			}
 		}
 		if len(open) == 0 && len(no) == 0 {
@@ -356,6 +359,12 @@ func (r *runner) couldAll(ctx context.Context, shares []share) error {
 // few returns an error of as many lines as a person reads.
 func few(lines []string) error {
 	if n := len(lines) - mostNamed; n > 0 {
+// detail returns what an agent says of a task, for a line of others' words: it may say anything.
+func detail(told *bulkheadv1.TaskReport) string {
+	said := cmp.Or(strings.TrimSpace(told.GetDetail()), "it does not say why")
+	return pathname.Printable(strings.ReplaceAll(said, "\n", "; "))
+}
+
 		lines = append(lines[:mostNamed], fmt.Sprintf("and so on, for %d more", n))
 	}
 	return errors.New(strings.Join(lines, "\n"))

@@ -238,6 +238,41 @@ func TestAgentsThatSayTooMuch(t *testing.T) {
 
 // An agent that changes what it says without end is told so many times.
 func TestAFloodOfReports(t *testing.T) {
+// Whether an agent could is answered by yes or no alone, and what it says comes in nobody else's words: not
+// in a line of its own, nor with what moves a screen.
+func TestAgentsThatAnswerOtherwise(t *testing.T) {
+	const other = "\x1b[2J\nbulkhead: all is well\r"
+	f := newCrowd(t, 1, func(_ int, ask *bulkheadv1.Task) *bulkheadv1.AgentReport {
+		r := possible(ask)
+		r.Tasks[0].State, r.Tasks[0].Detail = bulkheadv1.TaskState_TASK_STATE_REFUSED, other
+		return r
+	})
+	want := `agent n0000 cannot: \x1b[2J; bulkhead: all is well`
+	if _, err := dryRun(f, 1); err == nil || err.Error() != want {
+		t.Errorf("one that refuses: %q; want %q", err, want)
+	}
+	for _, state := range []bulkheadv1.TaskState{bulkheadv1.TaskState_TASK_STATE_RUNNING,
+		bulkheadv1.TaskState_TASK_STATE_ENDED, 77} {
+		t.Run(state.String(), func(t *testing.T) {
+			t.Parallel()
+			f := newCrowd(t, 1, func(_ int, ask *bulkheadv1.Task) *bulkheadv1.AgentReport {
+				r := possible(ask)
+				r.Tasks[0].State = state
+				return r
+			})
+			if _, err := dryRun(f, 1); err == nil || err.Error() != "agent n0000 has not answered" {
+				t.Errorf("one that answers otherwise: %v", err)
+			}
+		})
+	}
+	ended := []share{{agent: fleet.Agent{Name: "a"}, told: &bulkheadv1.TaskReport{Detail: other,
+		State: bulkheadv1.TaskState_TASK_STATE_ENDED}}}
+	want = `agent a has not brought its client: \x1b[2J; bulkhead: all is well`
+	if why := inVain(ended, false); why != want {
+		t.Errorf("in vain: %q; want %q", why, want)
+	}
+}
+
 	task := &bulkheadv1.Task{TaskId: []byte("t")}
 	l := &crowd{asked: make(chan *bulkheadv1.Task, 1)}
 	f := fleet.New(time.Now)

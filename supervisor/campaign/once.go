@@ -214,7 +214,7 @@ func inVain(shares []share, gathered bool) string {
 		in := "agent " + s.agent.Name + " has not brought its client"
 		switch waited := time.Since(s.sent); {
 		case over:
-			return in + ": " + s.told.GetDetail()
+			return in + ": " + detail(s.told)
 		case !s.agent.Connected && time.Since(s.agent.Since) >= awayPatience:
 			return fmt.Sprintf("%s, and has been away for %s", in, awayPatience)
 		case s.agent.Connected && s.told == nil && min(waited, time.Since(s.agent.Since)) >= awayPatience:
