@@ -112,6 +112,8 @@ func TestAnAgentThatNeverBringsItsClient(t *testing.T) {
 		{nil, awayPatience, time.Hour, false, true},
 		{nil, awayPatience, time.Hour, true, true},
 		{nil, awayPatience, awayPatience / 2, false, false}, // it has just come again, and gets its task again
+		{nil, joinPatience, awayPatience / 2, false, true},  // so it does again and again, and says nothing
+		{nil, joinPatience, awayPatience / 2, true, false},
 		{running, joinPatience / 2, time.Hour, false, false},
 		{running, joinPatience, time.Hour, false, true},
 		{running, joinPatience, time.Hour, true, false},

@@ -219,7 +219,7 @@ func inVain(shares []share, gathered bool) string {
 			return fmt.Sprintf("%s, and has been away for %s", in, awayPatience)
 		case s.agent.Connected && s.told == nil && min(waited, time.Since(s.agent.Since)) >= awayPatience:
 			return fmt.Sprintf("%s, and has said nothing of it for %s", in, awayPatience)
-		case s.told != nil && !gathered && waited >= joinPatience:
+		case !gathered && waited >= joinPatience: // also if it comes and goes, and says nothing
 			return fmt.Sprintf("%s within %s", in, joinPatience)
 		}
 	}
