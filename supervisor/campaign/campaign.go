@@ -24,8 +24,10 @@ const (
 	// long one may be away before its client has come.
 	answerPatience = 10 * time.Second
 	awayPatience   = 30 * time.Second
-	// endPatience is how long the end of a task is waited for when its run is over.
-	endPatience = 15 * time.Second
+	// endPatience is how long the end of a task is waited for when its run is over, before its client is
+	// asked to end. That may take stopPatience: agents kill after two minutes what does not end, and remove
+	// what it left. Behind the last run of a job lastPatience is waited.
+	endPatience, stopPatience, lastPatience = 5 * time.Second, 150 * time.Second, 10 * time.Second
 	// joinPatience is how long a client may take to come that its agent has started, where no gather says.
 	joinPatience = 5 * time.Minute
 	// lookEvery is how often is looked whether clients have come, and lookPace how often at most whether
@@ -103,6 +105,7 @@ type share struct {
 	joined bool                   // its client has come
 	spent  bool                   // the task is not sent again
 	late   bool                   // it came while the run went on
+	stopOn int                    // on which of its connections it was asked to end the task, its run being over
 }
 
 // underWay is a run of a campaign that a supervisor before this one began.
@@ -356,15 +359,15 @@ func (r *runner) couldAll(ctx context.Context, shares []share) error {
 	}
 }
 
-// few returns an error of as many lines as a person reads.
-func few(lines []string) error {
-	if n := len(lines) - mostNamed; n > 0 {
 // detail returns what an agent says of a task, for a line of others' words: it may say anything.
 func detail(told *bulkheadv1.TaskReport) string {
 	said := cmp.Or(strings.TrimSpace(told.GetDetail()), "it does not say why")
 	return pathname.Printable(strings.ReplaceAll(said, "\n", "; "))
 }
 
+// few returns an error of as many lines as a person reads.
+func few(lines []string) error {
+	if n := len(lines) - mostNamed; n > 0 {
 		lines = append(lines[:mostNamed], fmt.Sprintf("and so on, for %d more", n))
 	}
 	return errors.New(strings.Join(lines, "\n"))

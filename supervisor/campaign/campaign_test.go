@@ -238,8 +238,6 @@ func TestAgentsThatSayTooMuch(t *testing.T) {
 	}
 }
 
-// An agent that changes what it says without end is told so many times.
-func TestAFloodOfReports(t *testing.T) {
 // Whether an agent could is answered by yes or no alone, and what it says comes in nobody else's words: not
 // in a line of its own, nor with what moves a screen.
 func TestAgentsThatAnswerOtherwise(t *testing.T) {
@@ -275,6 +273,8 @@ func TestAgentsThatAnswerOtherwise(t *testing.T) {
 	}
 }
 
+// An agent that changes what it says without end is told so many times.
+func TestAFloodOfReports(t *testing.T) {
 	task := &bulkheadv1.Task{TaskId: []byte("t")}
 	l := &crowd{asked: make(chan *bulkheadv1.Task, 1)}
 	f := fleet.New(time.Now)

@@ -3,7 +3,6 @@ package campaign
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"bulkhead/internal/config"
@@ -79,7 +78,7 @@ func (r *runner) once(ctx context.Context, k *kept, run Run, shares []share, n u
 	if over && k.now().GetStartedFor() { // the supervisor ends, and no other job is begun
 		return true, nil
 	}
-	if err = r.awaitEnds(ctx, shares); over {
+	if err = r.awaitEnds(ctx, shares, over); over {
 		return true, nil // also if the supervisor ends meanwhile
 	}
 	return false, err
@@ -227,22 +226,43 @@ func inVain(shares []share, gathered bool) string {
 }
 
 // awaitEnds waits until the agents that are there have said that their tasks are over: the next run may
-// begin then, or the next job.
-func (r *runner) awaitEnds(ctx context.Context, shares []share) error {
+// begin then, or the next job. A client that is there long after its run, as one that was lost and does not
+// know yet, is asked to end; behind the last run that is waited for a moment only.
+func (r *runner) awaitEnds(ctx context.Context, shares []share, last bool) error {
 	late := time.NewTimer(endPatience)
 	defer late.Stop()
-	for {
+	for asked := false; ; {
 		changed := r.look(shares)
-		if !slices.ContainsFunc(shares, func(s share) bool {
+		waits := &bulkheadv1.JobWaits{}
+		for i := range shares {
+			s := &shares[i]
 			there := s.agent.Connected || time.Since(s.agent.Since) < returnsSoon
-			return there && s.told.GetState() == bulkheadv1.TaskState_TASK_STATE_RUNNING
-		}) {
+			if !there || s.told.GetState() != bulkheadv1.TaskState_TASK_STATE_RUNNING {
+				continue
+			}
+			waits.Busy = append(waits.Busy, s.agent.Name)
+			if (asked || !s.joined) && s.agent.Reported && s.stopOn != s.agent.Connections {
+				r.stopTask(s, "its run is over")
+				s.stopOn = s.agent.Connections
+			}
+		}
+		if len(waits.GetBusy()) == 0 {
 			return nil
 		}
 		select {
 		case <-changed:
 		case <-time.After(lookEvery): // those that are away for long are not waited for
 		case <-late.C:
+			if asked {
+				return nil
+			}
+			if asked = true; last {
+				late.Reset(lastPatience)
+				continue
+			}
+			late.Reset(stopPatience)
+			r.tell(&bulkheadv1.JobEvent{Event: &bulkheadv1.JobEvent_Waits{Waits: waits}})
+		case <-r.stop: // which the campaign has noted
 			return nil
 		case <-ctx.Done():
 			return errLeft

@@ -275,6 +275,9 @@ func (r *Follower) awaited(waits *bulkheadv1.JobWaits) string {
 	for _, name := range waits.GetAgents() {
 		whom = append(whom, "agent "+pathname.Printable(name)+", which is away")
 	}
+	for _, name := range waits.GetBusy() {
+		whom = append(whom, "agent "+pathname.Printable(name)+", whose client of the run before has not ended")
+	}
 	return strings.Join(whom, ", ")
 }
 

@@ -1,7 +1,10 @@
 package isolation_test
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"bulkhead/internal/testing/harness"
 	"bulkhead/internal/testing/harness/expect"
@@ -165,5 +169,75 @@ func TestAJobOfTwoVersions(t *testing.T) {
 	}
 	expect.NoError(t, s.Signal(syscall.SIGTERM))
 	_, err := s.Wait(patience)
+	expect.NoError(t, err)
+}
+
+// A client that is lost in one run, and does not know it, keeps its agent from none of those that follow: it
+// is asked to end, and waited for.
+func TestARunIsBegunAfterOneThatLostAClient(t *testing.T) {
+	t.Parallel()
+	job, folder := jobFile(t, "100ms")
+	text, err := os.ReadFile(job)
+	expect.NoError(t, err)
+	expect.NoError(t, os.WriteFile(job, bytes.Replace(text, []byte("gather: {timeout: 1m}\n"), nil, 1), 0o600))
+	state := newStateDir(t)
+	s := startCommand(t, command(state, "--keep-running", "--session-grace", "1s", "--session-client-timeout", "2s"))
+	program := filepath.Join(bin, "bulkhead")
+	alpha, _ := agentProcess(t, program, s.Addr, folder, "alpha")
+	agentProcess(t, program, s.Addr, folder, "beta")
+	run := exec.Command(program, "run", job, "--state-dir", state)
+	said, err := run.StderrPipe()
+	expect.NoError(t, err)
+	expect.NoError(t, run.Start())
+	t.Cleanup(func() { _ = run.Process.Kill() })
+	lines := make(chan string, 64)
+	go func() { // ends with the command
+		defer close(lines)
+		for scan := bufio.NewScanner(said); scan.Scan(); {
+			lines <- scan.Text()
+		}
+	}()
+	expect.Eventually(t, func() error {
+		for _, c := range s.status().GetSessions() {
+			if c.GetName() == "alpha" && c.GetDurableSeq() > 0 {
+				return nil
+			}
+		}
+		return errors.New("alpha's client has said nothing")
+	})
+	clients, err := harness.Children(alpha, "")
+	if err != nil || len(clients) != 1 {
+		t.Fatalf("clients of alpha: %v; %v", clients, err)
+	}
+	client := clients[0]
+	expect.NoError(t, syscall.Kill(client, syscall.SIGSTOP))
+	t.Cleanup(func() { _ = syscall.Kill(client, syscall.SIGCONT) })
+	late := time.After(patience)
+	for begun := 0; begun < 2; {
+		select {
+		case line, more := <-lines:
+			if !more {
+				t.Fatalf("the command has ended after %d runs", begun)
+			}
+			if strings.Contains(line, "has begun") {
+				begun++
+			}
+			if strings.Contains(line, "agent alpha, whose client of the run before has not ended") {
+				expect.NoError(t, syscall.Kill(client, syscall.SIGCONT))
+			}
+		case <-late:
+			t.Fatalf("%d runs have begun", begun)
+		}
+	}
+	for range lines {
+	}
+	if err := run.Wait(); run.ProcessState.ExitCode() != exitPartial {
+		t.Errorf("the command ended with %v; want status %d", err, exitPartial)
+	}
+	if sum := summary(t, state); len(sum.Runs) != 2 || sum.Failure != "" {
+		t.Errorf("the job came to %s, %q: %+v", sum.Text, sum.Failure, sum.Runs)
+	}
+	expect.NoError(t, s.Signal(syscall.SIGTERM))
+	_, err = s.Wait(patience)
 	expect.NoError(t, err)
 }

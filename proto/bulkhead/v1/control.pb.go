@@ -1156,7 +1156,9 @@ type JobWaits struct {
 	// The entries that no agent matches, from 0.
 	Entries []uint32 `protobuf:"varint,1,rep,packed,name=entries,proto3" json:"entries,omitempty"`
 	// Agents that match and are away.
-	Agents        []string `protobuf:"bytes,2,rep,name=agents,proto3" json:"agents,omitempty"`
+	Agents []string `protobuf:"bytes,2,rep,name=agents,proto3" json:"agents,omitempty"`
+	// Agents whose clients of the run before have not ended yet. They are asked to.
+	Busy          []string `protobuf:"bytes,180,rep,name=busy,proto3" json:"busy,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1202,6 +1204,13 @@ func (x *JobWaits) GetEntries() []uint32 {
 func (x *JobWaits) GetAgents() []string {
 	if x != nil {
 		return x.Agents
+	}
+	return nil
+}
+
+func (x *JobWaits) GetBusy() []string {
+	if x != nil {
+		return x.Busy
 	}
 	return nil
 }
@@ -3498,10 +3507,11 @@ const file_bulkhead_v1_control_proto_rawDesc = "" +
 	"\vexit_status\x18\x05 \x01(\rR\n" +
 	"exitStatus\x12\x15\n" +
 	"\x06job_id\x18< \x01(\tR\x05jobId\x12\x17\n" +
-	"\ajob_dir\x18= \x01(\tR\x06jobDir\"<\n" +
+	"\ajob_dir\x18= \x01(\tR\x06jobDir\"Q\n" +
 	"\bJobWaits\x12\x18\n" +
 	"\aentries\x18\x01 \x03(\rR\aentries\x12\x16\n" +
-	"\x06agents\x18\x02 \x03(\tR\x06agents\";\n" +
+	"\x06agents\x18\x02 \x03(\tR\x06agents\x12\x13\n" +
+	"\x04busy\x18\xb4\x01 \x03(\tR\x04busy\";\n" +
 	"\vTextRequest\x12\x15\n" +
 	"\x06run_id\x18\x01 \x01(\tR\x05runId\x12\x15\n" +
 	"\x06job_id\x18\x02 \x01(\tR\x05jobId\"\x1e\n" +
