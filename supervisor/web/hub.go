@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"os"
 	"slices"
 	"sync/atomic"
@@ -21,7 +22,8 @@ import (
 const (
 	// eventEvery is the time between two events.
 	eventEvery = time.Second
-	// maxSubscribers listen to events at the same time, and maxPerSource from one source.
+	// maxSubscribers listen to events at the same time, and maxPerSource from one source. One more takes the
+	// place of one of the source that has most, if its own has fewer all the same.
 	maxSubscribers, maxPerSource = 32, 8
 	// eventTimeout is how long a browser may take none of an event.
 	eventTimeout = 5 * time.Second
@@ -48,9 +50,12 @@ type hub struct {
 
 // subscriber is somebody who listens.
 type subscriber struct {
+	source netip.Addr
+	number uint64      // in the order in which they came; Run's
 	newest chan []byte // holds one event
 	full   bool        // written by Run before taken is closed: there are too many
 	taken  chan struct{}
+	out    chan struct{} // closed by Run when another one has its place
 }
 
 func newHub(source Source) *hub {
@@ -65,6 +70,7 @@ func (h *hub) Run(ctx context.Context) {
 	again := time.NewTicker(eventEvery)
 	defer again.Stop()
 	all := make(map[*subscriber]struct{})
+	came := uint64(0)
 	firsts := newPaced(func() ([]byte, error) { return h.event(ctx), nil })
 	over, ending := h.over, false
 	for {
@@ -74,7 +80,9 @@ func (h *hub) Run(ctx context.Context) {
 		}
 		select {
 		case s := <-h.join:
-			if s.full = over == nil || len(all) >= maxSubscribers; !s.full {
+			if s.full = over == nil || len(all) >= maxSubscribers && !displace(all, s.source); !s.full {
+				came++
+				s.number = came
 				all[s] = struct{}{}
 				first, _ := firsts.get() // never an error
 				s.newest <- first        // there is room
@@ -97,6 +105,29 @@ func (h *hub) Run(ctx context.Context) {
 		}
 		h.listening.Store(int64(len(all)))
 	}
+}
+
+// displace takes the place of the subscriber that came last of the source that has most of them, for one of a source
+// that has fewer all the same then, and reports whether it did. So nobody is shut out by a few addresses, and no
+// two take places from each other in turn.
+func displace(all map[*subscriber]struct{}, source netip.Addr) bool {
+	of := make(map[netip.Addr]int)
+	for s := range all {
+		of[s.source]++
+	}
+	var last *subscriber
+	for s := range all {
+		if last == nil || of[s.source] > of[last.source] ||
+			of[s.source] == of[last.source] && s.number > last.number {
+			last = s
+		}
+	}
+	if last == nil || of[last.source] < of[source]+2 {
+		return false
+	}
+	delete(all, last)
+	close(last.out)
+	return true
 }
 
 // give replaces the event that a subscriber has not taken yet.
@@ -157,8 +188,9 @@ var errFull = errors.New("too many are watching; try again later")
 
 // subscribe begins to listen; the caller calls unsubscribe. It returns errFull when too
 // many do.
-func (h *hub) subscribe(ctx context.Context) (*subscriber, error) {
-	s := &subscriber{newest: make(chan []byte, 1), taken: make(chan struct{})}
+func (h *hub) subscribe(ctx context.Context, source netip.Addr) (*subscriber, error) {
+	s := &subscriber{source: source, newest: make(chan []byte, 1), taken: make(chan struct{}),
+		out: make(chan struct{})}
 	select {
 	case h.join <- s:
 	case <-h.done:
@@ -196,7 +228,7 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer back()
-	s, err := h.subscribe(r.Context())
+	s, err := h.subscribe(r.Context(), sourceOf(r.RemoteAddr))
 	if err != nil {
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
@@ -232,6 +264,8 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			if !send(event) {
 				return
 			}
+		case <-s.out:
+			return
 		case <-r.Context().Done():
 			return
 		case <-h.done:

@@ -234,7 +234,7 @@ func TestOver(t *testing.T) {
 }
 
 // No more than maxSubscribers listen at once, and no more than maxPerSource from one source; one
-// that goes makes room.
+// that goes makes room, and a source that has many makes room for one that has few.
 func TestSubscribersAreBounded(t *testing.T) {
 	_, addr, _ := serve(t, &scripted{status: &bulkheadv1.StatusResponse{}})
 	const request = "GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
@@ -252,8 +252,20 @@ func TestSubscribersAreBounded(t *testing.T) {
 			t.Error("one too many of a source is let in")
 		}
 	}
-	if !refused(100) {
-		t.Error("one too many is let in")
+	for i := range 8 { // the last of those that have most make room for others
+		conn, res := askFrom(t, 100+i, addr, request)
+		if res.StatusCode != http.StatusOK {
+			t.Fatalf("somebody else gets %s", res.Status)
+		}
+		all = append(all, conn)
+	}
+	for _, conn := range []net.Conn{all[maxSubscribers-1], all[2*maxPerSource-2]} {
+		if _, err := io.Copy(io.Discard, conn); err != nil { // to its end
+			t.Errorf("one that made room: %v", err)
+		}
+	}
+	if !refused(2) {
+		t.Error("one too many of a source that has most is let in")
 	}
 	all[0].Close()
 	for deadline := time.Now().Add(patience); refused(1); {
