@@ -63,6 +63,19 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return code
 }
 
+// longestTemp is how long the path of a folder for temporary files may be, so that agents have room for the paths
+// of their sockets below it.
+const longestTemp = 11
+
+// shortTemp returns a folder for temporary files whose path leaves room for sockets: the one that is set, if it
+// does.
+func shortTemp(set string) string {
+	if len(set) > longestTemp {
+		return "/tmp"
+	}
+	return set
+}
+
 // demo runs the supervisor and the agents and returns the supervisor's exit status.
 func demo(bulkhead, state, path string, stage time.Duration, stdout, stderr io.Writer) (int, error) {
 	dir, err := os.MkdirTemp(path, "bulkhead-demo-")
@@ -73,7 +86,7 @@ func demo(bulkhead, state, path string, stage time.Duration, stdout, stderr io.W
 	if dir, err = filepath.Abs(dir); err != nil {
 		return 0, err
 	}
-	work, err := os.MkdirTemp("", "bulkhead-demo-") // whose path is short enough for sockets
+	work, err := os.MkdirTemp(shortTemp(os.TempDir()), "bulkhead-demo-")
 	if err != nil {
 		return 0, err
 	}
