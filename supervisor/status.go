@@ -228,8 +228,9 @@ func totalsOf(sessions []liveView) *bulkheadv1.SessionTotals {
 // clean makes every text of a status safe to print, but for the supervisor's own paths and
 // addresses: clients chose some of the others. Whoever shows a status need not do it again.
 func clean(m protoreflect.Message) {
+	_, whole := m.Interface().(*bulkheadv1.StatusResponse)
 	m.Range(func(field protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		switch own := field.Name() == "run_dir" || field.Name() == "listen"; {
+		switch own := whole && (field.Name() == "run_dir" || field.Name() == "listen"); {
 		case own:
 		case field.Kind() == protoreflect.StringKind && field.IsList():
 			for i := range v.List().Len() {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -44,12 +45,28 @@ func TestAFleetsRateIsDividedAgain(t *testing.T) {
 				case <-time.After(patience):
 					t.Fatalf("the supervisor did not reach supervisor/%s", point)
 				}
+				// What a client was told, or is about to be, is durable before.
+				if n := w.divisions(); n < 2 && !strings.HasPrefix(point, "before-rate-divided") {
+					t.Errorf("at %s the journal has %d divisions", point, n)
+				}
 				w.again(false)
 			}
 			w.endRated()
 			w.checkDivided()
 		})
 	}
+}
+
+// divisions returns how many divisions of the rate are in the journal.
+func (w *fleetWorld) divisions() (n int) {
+	_, err := journal.Replay(filepath.Join(w.runDir, "journal"), func(rec *bulkheadv1.Record) error {
+		if rec.GetRateDivided() != nil {
+			n++
+		}
+		return nil
+	})
+	expect.NoError(w.t, err)
+	return n
 }
 
 // TestAnUpgradeKeepsTheParts upgrades the supervisor, and kills the handlers: clients that are away for a moment
