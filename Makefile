@@ -61,7 +61,7 @@ test-unit: ## run all tests but the four suites below
 test-cluster: ## run the tests of a journal on three nats-server processes (STORM: its seed)
 	$(GO) test $(VET) -count=1 -timeout 10m ./internal/testing/engine/... ./supervisor/report/remote/
 	$(GO) test $(VET) -count=1 -timeout 10m ./supervisor/cluster/jetstream/ -args -storm.seed "$(or $(STORM),1)"
-	$(GO) test $(VET) -count=1 -timeout 20m ./internal/testing/clustered/
+	$(GO) test $(VET) -count=1 -timeout 20m $(SIDE_BY_SIDE) ./internal/testing/clustered/
 
 test-isolation: ## run the process-isolation tests, with real processes
 	$(GO) test $(VET) -count=1 $(SIDE_BY_SIDE) ./internal/testing/isolation/

@@ -231,41 +231,64 @@ func (r *run) enters(book cluster.Log, head cluster.Head, hello *bulkheadv1.Hell
 func (r *run) beginsOnEngine(hello *bulkheadv1.Hello, who *bulkheadv1.Identity) (*processor, *answer) {
 	book, head, err := r.book.Open(context.Background(), newcomer(hello, who))
 	var p *processor
-	if err == nil && head.Epoch > 1 && (head.Connection > 0 || head.Durable > 0 || head.Ended()) {
-		p, err = r.continues(book, head, hello.GetClientId())
+	var no *answer
+	if err != nil {
+		no = r.notBegun(err)
+	} else if head.Epoch > 1 && (head.Connection > 0 || head.Durable > 0 || head.Ended()) {
+		p, no = r.moves(book, head, hello)
 	}
 	r.mu.Lock()
-	var no *answer
 	switch {
-	case err != nil:
-		no = r.notBegun(err)
+	case p == nil && no == nil:
+		delete(r.opening, string(hello.GetClientId()))
+		r.cycle.sessionEnded()
+		p = r.enters(book, head, hello, who)
+		defer r.brief(p)()
 	case p != nil: // another supervisor had it
 		no = r.sessionOfAnother(p, who)
-	}
-	if no != nil || p != nil {
 		r.letIn(string(hello.GetClientId()), p)
-		r.mu.Unlock()
-		r.wake()
-		if p != nil { // whoever comes now, the connection that it had counts no more
-			p.post(r.procCtx, p.cutElsewhere())
-		}
-		if no != nil {
-			return nil, no
-		}
-		return p, nil
+		defer r.brief(p)()
+		// Whoever comes now, the connection that it had counts no more; it is told first.
+		defer p.post(r.procCtx, p.cutElsewhere())
+	default:
+		r.letIn(string(hello.GetClientId()), nil)
 	}
-	delete(r.opening, string(hello.GetClientId()))
-	r.cycle.sessionEnded()
-	p = r.enters(book, head, hello, who)
-	drained, until, over := r.drained, r.drainBy, r.endsFor
 	r.mu.Unlock()
-	if drained != "" {
-		p.post(r.procCtx, note{kind: noteDrain, told: &told{cause: drained, until: until}})
-	}
-	if over != "" {
-		p.post(r.procCtx, note{kind: noteRunOver, told: &told{cause: over}})
+	r.wake()
+	if no != nil {
+		return nil, no
 	}
 	return p, nil
+}
+
+// moves returns the session of a client that another supervisor has had, and that was opened, or what the client
+// is told.
+func (r *run) moves(book cluster.Log, head cluster.Head, hello *bulkheadv1.Hello) (*processor, *answer) {
+	p, err := r.continues(book, head, hello.GetClientId())
+	if err == nil {
+		return p, nil
+	}
+	no := r.isElsewhere()
+	if !errors.Is(err, cluster.ErrMoved) { // the client comes again, and the run goes on
+		no = answer{code: codes.Unavailable, reason: bulkheadv1.Reason_REASON_RUN_CHANGING, text: err.Error(),
+			retryAfter: retryNextRun}
+		r.log.Error("a session of another supervisor cannot be read", "session", head.Session, "error", err)
+	}
+	return nil, &no
+}
+
+// brief returns what tells a session that is listed now what the run has come to, which it was not there to hear.
+// r.mu is held, and not as that is called.
+func (r *run) brief(p *processor) func() {
+	drained, until, over := r.drained, r.drainBy, r.endsFor
+	return func() {
+		if drained != "" {
+			p.post(r.procCtx, note{kind: noteDrain, told: &told{cause: drained, until: until}})
+		}
+		if over != "" {
+			p.post(r.procCtx, note{kind: noteRunOver, told: &told{cause: over}})
+		}
+	}
 }
 
 // claimant is who wanted to become a client and did not, as far as that can be told.

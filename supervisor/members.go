@@ -368,6 +368,10 @@ func (r *run) takeSession(client []byte) error {
 	}
 	r.mu.Lock()
 	r.letIn(string(client), p)
+	brief := func() {}
+	if p != nil {
+		brief = r.brief(p)
+	}
 	r.mu.Unlock()
 	r.wake()
 	if err != nil {
@@ -375,6 +379,7 @@ func (r *run) takeSession(client []byte) error {
 	}
 	p.log.Info("the session of a supervisor that is gone is taken", "continues_after", p.durable)
 	p.post(r.procCtx, p.cutElsewhere())
+	brief()
 	return nil
 }
 

@@ -13,11 +13,12 @@ import (
 	"bulkhead/supervisor/cluster"
 )
 
-// Session returns the records of one session up to when it was opened so often at least, behind the run's first
+// Session returns the records of one session up to when it was opened so often, behind the run's first
 // record, in the times that they have in the order of the whole run. It takes the session from nobody. There
 // are none behind the first for a client of which nothing has been said.
 //
-// It returns ErrUnavailable if it finds less: a leader that was cut off answers for an earlier time.
+// It returns ErrUnavailable if it finds less: a leader that was cut off answers for an earlier time; and ErrMoved
+// if it was opened more often.
 func (r *Run) Session(ctx context.Context, client []byte, epoch uint64) (list []*bulkheadv1.Record, err error) {
 	times, first, err := r.times.of(ctx, r)
 	if err != nil {
@@ -33,6 +34,9 @@ func (r *Run) Session(ctx context.Context, client []byte, epoch uint64) (list []
 			return nil, fmt.Errorf("reading the session of client %.4x: %w", client, err)
 		}
 		list = append(list, rec)
+	}
+	if epoch > 0 && l.epoch > epoch {
+		return nil, fmt.Errorf("%w: it was opened %d times since", cluster.ErrMoved, l.epoch-epoch)
 	}
 	if l.epoch < epoch {
 		return nil, fmt.Errorf("%w: the session of client %.4x was opened %d times, and the engine shows %d of them",
