@@ -122,6 +122,7 @@ func (s *Spool) append(payload []byte, force bool) error {
 		return errSpoolFull
 	}
 	if _, err := s.File.WriteAt(frame.Append(nil, payload), s.write); err != nil {
+		_ = s.File.Truncate(s.write) // else what was written of it is a damage behind a shorter frame
 		return fmt.Errorf("writing to spool %s: %w", s.File.Name(), err)
 	}
 	s.write += size
@@ -143,7 +144,7 @@ func (s *Spool) peekSize() (int, error) {
 }
 
 // next takes the first payload away. The spool must not be empty. When it was the
-// last one, the file is truncated.
+// last one, the file is truncated; where that fails it is only longer than it need be.
 func (s *Spool) next() ([]byte, error) {
 	payload, err := readFrame(io.NewSectionReader(s.File, s.read, s.write-s.read))
 	if err != nil {
@@ -151,7 +152,7 @@ func (s *Spool) next() ([]byte, error) {
 	}
 	s.read += frameBytes(payload)
 	if s.empty() {
-		return payload, s.truncate(s.start)
+		_ = s.truncate(s.start) // the payload is nowhere else now
 	}
 	return payload, nil
 }
