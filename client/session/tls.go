@@ -134,7 +134,7 @@ func (b *beginning) withoutTLS() error {
 	var frames goAwayScanner
 	frames.scan(b.kept)
 	if text, came := frames.text(); came && !frames.alien {
-		return retryable{error: errors.New(text), after: protocol.RetryAfter(text),
+		return retryable{error: errors.New(told(text)), after: protocol.RetryAfter(text),
 			absence: bulkheadv1.Absence_ABSENCE_SENT_AWAY}
 	}
 	return distrusted{errors.New("what listens there does not speak TLS; leave tls.ca out if that is right")}
@@ -146,5 +146,5 @@ func certificateWords(err *tls.CertificateVerificationError) string {
 	if errors.As(err, &unknown) {
 		return "it is of none of the CAs in tls.ca"
 	}
-	return strings.TrimPrefix(err.Err.Error(), "x509: ")
+	return told(strings.TrimPrefix(err.Err.Error(), "x509: ")) // it may have names of the certificate
 }
