@@ -3,6 +3,7 @@ package route
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -29,9 +30,10 @@ type Resolver struct {
 
 // Name is an address that is to be resolved.
 type Name struct {
-	// Address is HOST:PORT, and Prove as in Target.
+	// Address is HOST:PORT, and the rest as in Target.
 	Address, Prove string
 	Learned        bool
+	By             string
 }
 
 // Failure is why there is no target for an address.
@@ -43,13 +45,17 @@ type Failure struct {
 // Resolve returns the targets of names, and why it has none of some.
 func (r *Resolver) Resolve(ctx context.Context, names []Name) (targets []Target, failures []Failure) {
 	answers := r.ask(ctx, names)
+	maps.DeleteFunc(r.known, func(host string, _ []netip.Addr) bool { // a supervisor may name others each time
+		_, asked := answers[host]
+		return !asked
+	})
 	for _, n := range names {
 		host, port, err := net.SplitHostPort(n.Address)
 		if err != nil {
 			failures = append(failures, Failure{n.Address, err})
 			continue
 		}
-		t := Target{Address: n.Address, Dial: n.Address, Prove: n.Prove, Learned: n.Learned}
+		t := Target{Address: n.Address, Dial: n.Address, Prove: n.Prove, Learned: n.Learned, By: n.By}
 		if _, err := netip.ParseAddr(host); err == nil {
 			targets = append(targets, t)
 			continue

@@ -175,3 +175,18 @@ func TestFamiliesAndBounds(t *testing.T) {
 		t.Errorf("failures are %v", failures)
 	}
 }
+
+// A supervisor may name other addresses in each Welcome: what is not asked for any more is forgotten.
+func TestWhatIsAskedForNoMoreIsForgotten(t *testing.T) {
+	r := &Resolver{Lookup: func(context.Context, string) ([]netip.Addr, error) {
+		return []netip.Addr{netip.MustParseAddr("192.0.2.1")}, nil
+	}}
+	for n := range 100 {
+		if got, _ := r.Resolve(t.Context(), names("given:1", fmt.Sprintf("h%d:1", n))); len(got) != 2 {
+			t.Fatalf("%v; want two targets", got)
+		}
+	}
+	if len(r.known) != 2 {
+		t.Errorf("it knows the addresses of %d names; want 2", len(r.known))
+	}
+}

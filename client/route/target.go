@@ -21,6 +21,8 @@ type Target struct {
 	Spare bool
 	// Learned says that a supervisor has named Address, and nobody else.
 	Learned bool
+	// By is Dial of that supervisor.
+	By string
 }
 
 // String returns the target for people.

@@ -48,7 +48,8 @@ func (w *Way) add(list []string) {
 		if w.givenAs(address) == "" && !slices.ContainsFunc(w.learned, func(n route.Name) bool {
 			return value.SameAddress(n.Address, address)
 		}) {
-			w.learned = append(w.learned, route.Name{Address: address, Prove: w.at.Prove, Learned: true})
+			w.learned = append(w.learned, route.Name{Address: address, Prove: w.at.Prove, Learned: true,
+				By: w.at.Dial})
 		}
 	}
 }
@@ -86,12 +87,12 @@ func (w *Way) givenAs(address string) string {
 // near reports whether a target that was learned is no nearer to this machine than the supervisor
 // that named it: else that could have a client talk to what listens for its own machine alone, or
 // for its own link.
-func (w *Way) near(t route.Target) bool {
+func near(t route.Target) bool {
 	to, err := netip.ParseAddrPort(t.Dial)
 	if err != nil {
 		return false
 	}
-	at, _ := netip.ParseAddrPort(w.at.Dial)
+	at, _ := netip.ParseAddrPort(t.By)
 	ip, here := to.Addr().Unmap(), at.Addr().Unmap()
 	switch {
 	case ip.IsUnspecified(), ip.IsMulticast():

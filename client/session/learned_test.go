@@ -193,9 +193,41 @@ func TestNear(t *testing.T) {
 		{"127.0.0.1:1", "192.0.2.1:1", true},
 		{"127.0.0.1:1", "nowhere:1", false},
 	} {
-		w := &Way{at: route.Target{Dial: tt.at}}
-		if got := w.near(route.Target{Dial: tt.to}); got != tt.want {
+		if got := near(route.Target{Dial: tt.to, By: tt.at}); got != tt.want {
 			t.Errorf("from %s, %s is near: %v", tt.at, tt.to, got)
+		}
+	}
+}
+
+// What a supervisor may name depends on where that one is, not on where the client has connected to since.
+func TestNearIsNearToWhoNamedIt(t *testing.T) {
+	listen := func() net.Listener {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		return l
+	}
+	own, other := listen(), listen()
+	for _, tt := range []struct {
+		by   string
+		want bool
+	}{{"192.0.2.1:1", false}, {"127.0.0.1:1", true}} {
+		w := NewWay(value.Addresses{own.Addr().String()}, config.ClientTLS{}, false, nil, "")
+		w.at = route.Target{Dial: tt.by}
+		w.learn([]string{other.Addr().String()})
+		w.at = route.Target{Dial: own.Addr().String()} // it connected there, and was not welcomed
+		d, err := w.dial(t.Context(), func(time.Time) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.channel.Close()
+		d.wire.Close()
+		named := other.Addr().String()
+		tried := slices.ContainsFunc(w.route.Left(), func(t route.Target) bool { return t.Dial == named })
+		if tried != tt.want {
+			t.Errorf("named by %s, %s is to be dialled: %v", tt.by, named, tried)
 		}
 	}
 }

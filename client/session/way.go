@@ -88,7 +88,7 @@ func (w *Way) dial(ctx context.Context, heard func(at time.Time)) (*dialled, err
 			names = append(names, route.Name{Address: address, Prove: address})
 		}
 		targets, missing := w.resolver.Resolve(ctx, append(names, w.learned...))
-		targets = slices.DeleteFunc(targets, func(t route.Target) bool { return t.Learned && !w.near(t) })
+		targets = slices.DeleteFunc(targets, func(t route.Target) bool { return t.Learned && !near(t) })
 		w.failures, w.aliens = nil, 0
 		for _, f := range missing {
 			w.failures = append(w.failures, route.Failure{Address: f.Address, Err: dialError(f.Err, f.Address)})
