@@ -82,14 +82,15 @@ func (r *Run) Resume(ctx context.Context) (*recovery.Past, map[string]cluster.Lo
 	return past, logs, nil
 }
 
-// reaches reports whether what was read has all that is behind the heads of sessions, by client id.
+// reaches reports whether what was read has all that is behind the heads of sessions, by client id. It has more of one
+// that another supervisor has taken meanwhile.
 func reaches(past *recovery.Past, heads map[string]cluster.Head) bool {
 	durable := make(map[string]uint64, len(past.Sessions))
 	for _, s := range past.Sessions {
 		durable[string(s.Hello.GetClientId())] = s.Durable
 	}
 	for client, h := range heads {
-		if durable[client] != h.Durable {
+		if durable[client] < h.Durable {
 			return false
 		}
 	}
