@@ -482,17 +482,22 @@ func (r *run) endMissing() error {
 		if err != nil {
 			return err
 		}
-		if found.Head.Epoch == 0 || !r.others.takes(found.Client, found.Head.Supervisor) {
+		own := found.Head.Supervisor == r.engine.Supervisor() // its processor has ended
+		if found.Head.Epoch == 0 || !own && !r.others.takes(found.Client, found.Head.Supervisor) {
 			continue
 		}
 		book, h, err := r.book.Open(ctx, cluster.Hello{Client: found.Client})
-		if err != nil || h.Ended() {
+		if err != nil {
 			return err
+		}
+		if h.Ended() || h.Epoch != found.Head.Epoch+1 { // it was opened elsewhere meanwhile
+			continue
 		}
 		h.Phase = bulkheadv1.SessionState_SESSION_STATE_LOST
 		if err := book.Append(ctx, h, &bulkheadv1.Record{Entry: &bulkheadv1.Record_SessionEnded{
 			SessionEnded: &bulkheadv1.SessionEnded{Session: h.Session, Outcome: bulkheadv1.Outcome_OUTCOME_LOST,
-				Cause: "its supervisor was gone as the run ended", LastSeq: h.Durable}}}); err != nil {
+				Cause: "its supervisor was gone as the run ended", LastSeq: h.Durable}}}); err != nil &&
+			!errors.Is(err, cluster.ErrMoved) {
 			return err
 		}
 	}

@@ -183,7 +183,7 @@ func (r *Run) unsaid(ctx context.Context, found cluster.Found) error {
 	name := "unknown-" + hex.EncodeToString(found.Client[:min(len(found.Client), 4)])
 	l, h, err := r.Open(ctx, cluster.Hello{Client: found.Client, Opened: &bulkheadv1.SessionOpened{
 		Hello: &bulkheadv1.Hello{ClientId: found.Client, Name: name}}})
-	if err != nil || h.Ended() {
+	if err != nil || h.Ended() || h.Epoch != found.Head.Epoch+1 { // its client has come meanwhile
 		return err
 	}
 	h.Phase = bulkheadv1.SessionState_SESSION_STATE_LOST
