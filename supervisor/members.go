@@ -43,10 +43,10 @@ type others struct {
 	told    bool             // guarded by mu; drains has had one
 
 	// The rest belongs to countMembers.
-	seen    []int                 // of the registers
-	pending []cluster.Enrolled    // who has a session of which nothing is known yet
-	missing int                   // for how many counts sessions have been missing
-	unsaid  map[string]*time.Time // since when nobody has said anything of a client with a session
+	seen    []int                // of the registers
+	pending []cluster.Enrolled   // who has a session of which nothing is known yet
+	missing int                  // for how many counts sessions have been missing
+	unsaid  map[string]time.Time // since when nobody has said anything of a client with a session
 }
 
 // beat is what a supervisor said, and when that was heard.
@@ -57,7 +57,7 @@ type beat struct {
 
 func newOthers(self uint32) *others {
 	return &others{poke: make(chan struct{}, 1), drains: make(chan *bulkheadv1.MemberDrain, 1),
-		members: members.New(self), beats: make(map[uint32]beat), unsaid: make(map[string]*time.Time)}
+		members: members.New(self), beats: make(map[uint32]beat), unsaid: make(map[string]time.Time)}
 }
 
 // atWork returns how many other supervisors of the run are at work.
@@ -75,62 +75,6 @@ func (o *others) takes(client []byte, had uint32) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.members.Takes(client, had)
-}
-
-// totals adds up the sessions that are or were this supervisor's.
-func (r *run) totals() *bulkheadv1.SessionTotals {
-	var views []liveView
-	for _, p := range r.processors() {
-		views = append(views, p.live.snapshot())
-	}
-	return totalsOf(views)
-}
-
-// memberStatus returns the supervisors that are at work in the run, this one first, and all their sessions
-// together; none if it is alone.
-func (r *run) memberStatus(open int, own *bulkheadv1.SessionTotals) (list []*bulkheadv1.SupervisorStatus,
-	all *bulkheadv1.SessionTotals) {
-	if r.others.atWork() == 0 {
-		return nil, nil
-	}
-	list = append(list, &bulkheadv1.SupervisorStatus{Supervisor: r.engine.Supervisor(), Host: rundir.Host().GetName(),
-		Listen: r.listen, OpenSessions: uint32(open), Totals: own})
-	o := r.others
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, n := range o.members.Others() {
-		if b, heard := o.beats[n]; heard {
-			list = append(list, &bulkheadv1.SupervisorStatus{Supervisor: n, Host: b.GetHost(), Listen: b.GetListen(),
-				HeardAgoNano: max(int64(time.Since(b.at)), 1), OpenSessions: b.GetOpenSessions(),
-				Totals: b.GetTotals()})
-		}
-	}
-	return list, allTotals(list)
-}
-
-// allTotals adds up what supervisors say.
-func allTotals(list []*bulkheadv1.SupervisorStatus) *bulkheadv1.SessionTotals {
-	all := new(bulkheadv1.SessionTotals)
-	counts := make(map[bulkheadv1.SessionState]uint32)
-	for _, s := range list {
-		t := s.GetTotals()
-		all.Bytes += t.GetBytes()
-		all.Chunks += t.GetChunks()
-		all.Errors += t.GetErrors()
-		all.Messages += t.GetMessages()
-		all.ReadBytes += t.GetReadBytes()
-		all.Reads += t.GetReads()
-		all.BytesPerSecond += t.GetBytesPerSecond()
-		all.MessagesPerSecond += t.GetMessagesPerSecond()
-		all.ReadBytesPerSecond += t.GetReadBytesPerSecond()
-		for _, c := range t.GetCounts() {
-			counts[c.GetSessionState()] += c.GetSessions()
-		}
-	}
-	for _, state := range slices.Sorted(maps.Keys(counts)) {
-		all.Counts = append(all.Counts, &bulkheadv1.SessionCount{SessionState: state, Sessions: counts[state]})
-	}
-	return all
 }
 
 // drainElsewhere receives a drain that another supervisor of the run has begun; nil if there can be none.
@@ -339,11 +283,11 @@ func (r *run) unsaid(ctx context.Context, found cluster.Found) error {
 	if !r.others.takes(found.Client, 0) {
 		return nil
 	}
-	since := r.others.unsaid[string(found.Client)]
+	since, known := r.others.unsaid[string(found.Client)]
 	switch now := time.Now(); {
-	case since == nil:
-		r.others.unsaid[string(found.Client)] = &now
-	case now.Sub(*since) >= r.cfg.Session.Grace:
+	case !known:
+		r.others.unsaid[string(found.Client)] = now
+	case now.Sub(since) >= r.cfg.Session.Grace:
 		return r.engine.Abandoned(ctx, found)
 	}
 	return nil

@@ -2,7 +2,9 @@ package supervisor
 
 import (
 	"context"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -15,6 +17,7 @@ import (
 	"bulkhead/supervisor/journal"
 	"bulkhead/supervisor/raw"
 	"bulkhead/supervisor/reserve"
+	"bulkhead/supervisor/rundir"
 	"bulkhead/supervisor/watch"
 )
 
@@ -223,6 +226,62 @@ func totalsOf(sessions []liveView) *bulkheadv1.SessionTotals {
 		}
 	}
 	return out
+}
+
+// totals adds up the sessions that are or were this supervisor's.
+func (r *run) totals() *bulkheadv1.SessionTotals {
+	var views []liveView
+	for _, p := range r.processors() {
+		views = append(views, p.live.snapshot())
+	}
+	return totalsOf(views)
+}
+
+// memberStatus returns the supervisors that are at work in the run, this one first, and all their sessions
+// together; none if it is alone.
+func (r *run) memberStatus(open int, own *bulkheadv1.SessionTotals) (list []*bulkheadv1.SupervisorStatus,
+	all *bulkheadv1.SessionTotals) {
+	if r.others.atWork() == 0 {
+		return nil, nil
+	}
+	list = append(list, &bulkheadv1.SupervisorStatus{Supervisor: r.engine.Supervisor(), Host: rundir.Host().GetName(),
+		Listen: r.listen, OpenSessions: uint32(open), Totals: own})
+	o := r.others
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, n := range o.members.Others() {
+		if b, heard := o.beats[n]; heard {
+			list = append(list, &bulkheadv1.SupervisorStatus{Supervisor: n, Host: b.GetHost(), Listen: b.GetListen(),
+				HeardAgoNano: max(int64(time.Since(b.at)), 1), OpenSessions: b.GetOpenSessions(),
+				Totals: b.GetTotals()})
+		}
+	}
+	return list, allTotals(list)
+}
+
+// allTotals adds up what supervisors say.
+func allTotals(list []*bulkheadv1.SupervisorStatus) *bulkheadv1.SessionTotals {
+	all := new(bulkheadv1.SessionTotals)
+	counts := make(map[bulkheadv1.SessionState]uint32)
+	for _, s := range list {
+		t := s.GetTotals()
+		all.Bytes += t.GetBytes()
+		all.Chunks += t.GetChunks()
+		all.Errors += t.GetErrors()
+		all.Messages += t.GetMessages()
+		all.ReadBytes += t.GetReadBytes()
+		all.Reads += t.GetReads()
+		all.BytesPerSecond += t.GetBytesPerSecond()
+		all.MessagesPerSecond += t.GetMessagesPerSecond()
+		all.ReadBytesPerSecond += t.GetReadBytesPerSecond()
+		for _, c := range t.GetCounts() {
+			counts[c.GetSessionState()] += c.GetSessions()
+		}
+	}
+	for _, state := range slices.Sorted(maps.Keys(counts)) {
+		all.Counts = append(all.Counts, &bulkheadv1.SessionCount{SessionState: state, Sessions: counts[state]})
+	}
+	return all
 }
 
 // clean makes every text of a status safe to print, but for the supervisor's own paths and
